@@ -1,0 +1,108 @@
+"""Crash-aware worker processes: framed channels, a reactor, and an obituary for each dead worker.
+
+The public door of the package; every name resolves on first use (PEP 562), so that a worker imports
+nothing that only its parent needs.
+"""
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from loky_spawn import SpawnError as SpawnError
+
+    from ._encoding import Encoded as Encoded
+    from ._encoding import decode as decode
+    from ._cpu import cpu_count as cpu_count
+    from ._encoding import encode as encode
+    from ._encoding import encode_whole as encode_whole
+    from ._errors import BackendError as BackendError
+    from ._errors import DecodingError as DecodingError
+    from ._errors import EncodingError as EncodingError
+    from ._errors import ProtocolError as ProtocolError
+    from ._errors import RemoteTraceback as RemoteTraceback
+    from ._errors import WorkerDiedError as WorkerDiedError
+    from ._errors import WorkerStartError as WorkerStartError
+    from ._events import Event as Event
+    from ._events import FrameArrived as FrameArrived
+    from ._events import TimerFired as TimerFired
+    from ._events import WorkerDied as WorkerDied
+    from ._events import WorkerReady as WorkerReady
+    from ._failures import describe_failure as describe_failure
+    from ._failures import rebuild_failure as rebuild_failure
+    from ._frames import Frame as Frame
+    from ._frames import FrameKind as FrameKind
+    from ._frames import encode_frame as encode_frame
+    from ._obituary import Obituary as Obituary
+    from ._reactor import Reactor as Reactor
+    from ._worker import Worker as Worker
+    from ._worker import start_worker as start_worker
+
+__version__ = "0.1.0"
+
+_HOME_OF = {
+    "BackendError": "._errors",
+    "DecodingError": "._errors",
+    "Encoded": "._encoding",
+    "EncodingError": "._errors",
+    "Event": "._events",
+    "Frame": "._frames",
+    "FrameArrived": "._events",
+    "FrameKind": "._frames",
+    "Obituary": "._obituary",
+    "ProtocolError": "._errors",
+    "Reactor": "._reactor",
+    "RemoteTraceback": "._errors",
+    "SpawnError": "loky_spawn",
+    "TimerFired": "._events",
+    "Worker": "._worker",
+    "WorkerDied": "._events",
+    "WorkerDiedError": "._errors",
+    "WorkerReady": "._events",
+    "WorkerStartError": "._errors",
+    "cpu_count": "._cpu",
+    "decode": "._encoding",
+    "describe_failure": "._failures",
+    "encode": "._encoding",
+    "encode_frame": "._frames",
+    "encode_whole": "._encoding",
+    "rebuild_failure": "._failures",
+    "start_worker": "._worker",
+}
+
+__all__ = [
+    "BackendError",
+    "DecodingError",
+    "Encoded",
+    "EncodingError",
+    "Event",
+    "Frame",
+    "FrameArrived",
+    "FrameKind",
+    "Obituary",
+    "ProtocolError",
+    "Reactor",
+    "RemoteTraceback",
+    "SpawnError",
+    "TimerFired",
+    "Worker",
+    "WorkerDied",
+    "WorkerDiedError",
+    "WorkerReady",
+    "WorkerStartError",
+    "cpu_count",
+    "decode",
+    "describe_failure",
+    "encode",
+    "encode_frame",
+    "encode_whole",
+    "rebuild_failure",
+    "start_worker",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOME_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    value = getattr(import_module(_HOME_OF[name], __name__), name)
+    globals()[name] = value
+    return value

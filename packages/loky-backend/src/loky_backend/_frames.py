@@ -1,0 +1,222 @@
+"""The frames that parent and worker exchange: their layout, and a reader without any I/O.
+
+A frame is a header, a table of buffer sizes, a body, and the buffers. Whatever is needed to know
+which task a frame belongs to stands in the header, outside any pickle, so a body that cannot be
+decoded costs that one task.
+
+    header   magic u16 | kind u8 | token u8 | buffers u32 | task u64 | body size u64   (24 bytes)
+    table    one u64 per buffer: its size
+    body     bytes
+    buffers  the raw bytes of each, one after the other
+
+Rules:
+1. `FrameReader` allocates what a header claims only as memory that the kernel fills on touch, so a
+   lying header costs address space and no memory.
+2. A header that breaks the layout raises `ProtocolError`; nothing after it is believed.
+
+Facts:
+- ``bytearray(n)`` writes n zeros; an anonymous mmap does not touch its pages.
+"""
+
+from __future__ import annotations
+
+import mmap
+from struct import Struct
+
+from ._errors import ProtocolError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import TypeAlias
+
+    Buffer: TypeAlias = bytes | bytearray | memoryview | mmap.mmap
+
+MAGIC = 0x6C6B
+HEADER = Struct("<HBBIQQ")
+_SIZE = Struct("<Q")
+
+
+class FrameKind:
+    """What a frame is. The parent sends TASK, CLAIMED_TASK and STOP, the worker the others.
+
+    Plain numbers, since importing `enum` would cost every worker 3 ms.
+    """
+
+    TASK = 1
+    CLAIMED_TASK = 2  # to be run only if the next token of the claim channel is its own
+    STOP = 3
+    READY = 4
+    RESULT = 5
+    FAILURE = 6
+
+
+MAX_BODY = 1 << 44
+MAX_BUFFERS = 1 << 12
+SCRATCH = 1 << 16
+_MAP_FROM = 1 << 18
+
+
+class Frame:
+    """One frame as it was read.
+
+    Attributes:
+        kind: one of `FrameKind`.
+        token: the byte that claims the task, 0 where none is needed.
+        task: the id of the task it belongs to, 0 for none.
+        body: the encoded message; writable memory of its own, or bytes.
+        buffers: out-of-band buffers, each writable memory of its own.
+    """
+
+    __slots__ = ("body", "buffers", "kind", "task", "token")
+
+    def __init__(
+        self, kind: int, token: int, task: int, body: Buffer, buffers: list[Buffer]
+    ) -> None:
+        self.kind = kind
+        self.token = token
+        self.task = task
+        self.body = body
+        self.buffers = buffers
+
+    def __repr__(self) -> str:
+        return f"Frame(kind={self.kind}, task={self.task}, {len(self.body)} bytes)"
+
+
+def encode_frame(
+    kind: int,
+    task: int = 0,
+    body: Buffer = b"",
+    buffers: Sequence[Buffer] = (),
+    token: int = 0,
+) -> list[Buffer]:
+    """Return the pieces of a frame, to be sent one after the other; large ones are not copied."""
+    head = HEADER.pack(MAGIC, kind, token, len(buffers), task, len(body))
+    if not buffers:
+        return [head + body] if len(body) < SCRATCH else [head, body]
+    table = b"".join([_SIZE.pack(len(buffer)) for buffer in buffers])
+    return [head + table, body, *buffers]
+
+
+def _room(size: int) -> Buffer:
+    """Return writable memory of a size; large memory is not touched before it is used."""
+    if size < _MAP_FROM:
+        return bytearray(size)
+    try:
+        return mmap.mmap(-1, size)
+    except (OSError, ValueError, OverflowError) as error:
+        raise ProtocolError(f"no memory for a frame of {size} bytes: {error}") from error
+
+
+class FrameReader:
+    """Cuts a stream of bytes into frames; told what arrived, it never reads itself.
+
+    Use: receive into `target()`, then call `advance(n)` with the number of bytes received. Small
+    frames come out of one scratch memory, many at a time; what is larger than the scratch memory
+    is received straight to where it stays.
+    """
+
+    __slots__ = ("_current", "_filled", "_hole", "_holes", "_position", "_scratch", "_view")
+
+    def __init__(self) -> None:
+        self._scratch = bytearray(SCRATCH)
+        self._view = memoryview(self._scratch)
+        self._filled = 0  # bytes of the scratch memory that hold something
+        self._current: Frame | None = None  # the large frame being received
+        self._holes: list[memoryview] = []  # its memory that is not filled yet, in order
+        self._hole = memoryview(b"")
+        self._position = 0
+
+    def target(self) -> memoryview:
+        """Return the memory into which the next bytes are to be received; never empty."""
+        if self._current is not None:
+            return self._hole[self._position :]
+        return self._view[self._filled :]
+
+    @property
+    def mid_frame(self) -> bool:
+        """Whether a part of a frame has arrived: an end of the stream now would cut it."""
+        return self._current is not None or self._filled > 0
+
+    def advance(self, count: int) -> list[Frame]:
+        """Take note of `count` bytes received into `target()`; return the frames now complete.
+
+        Raises:
+            ProtocolError: the stream is not made of frames. The reader must not be used again.
+        """
+        if self._current is None:
+            self._filled += count
+            return self._cut()
+        self._position += count
+        if self._position < len(self._hole):
+            return []
+        if self._next_hole():
+            return []
+        frame, self._current = self._current, None
+        return [frame]
+
+    def _next_hole(self) -> bool:
+        """Go on to the next memory that is to be filled; False if the large frame is complete."""
+        while self._holes:
+            self._hole = self._holes.pop(0)
+            self._position = 0
+            if len(self._hole):
+                return True
+        self._hole = memoryview(b"")
+        return False
+
+    def _cut(self) -> list[Frame]:
+        """Cut the frames that are complete out of the scratch memory."""
+        frames = []
+        start = 0
+        while self._filled - start >= HEADER.size:
+            magic, kind, token, count, task, size = HEADER.unpack_from(self._scratch, start)
+            if magic != MAGIC or not FrameKind.TASK <= kind <= FrameKind.FAILURE or size > MAX_BODY or count > MAX_BUFFERS:
+                raise ProtocolError(f"not a frame: {bytes(self._view[start : start + 24])!r}")
+            body_at = start + HEADER.size + _SIZE.size * count
+            if body_at > self._filled:
+                break
+            sizes = [
+                _SIZE.unpack_from(self._scratch, start + HEADER.size + _SIZE.size * i)[0]
+                for i in range(count)
+            ]
+            total = size + sum(sizes)
+            if total > MAX_BODY:
+                raise ProtocolError(f"a frame of {total} bytes")
+            frame = Frame(kind, token, task, b"", [])
+            if body_at + total > self._filled:
+                if body_at + total - start <= SCRATCH:
+                    break  # fits into the scratch memory once it was moved to the front
+                self._receive_apart(frame, size, sizes, body_at)
+                return frames
+            frame.body = bytes(self._view[body_at : body_at + size])
+            at = body_at + size
+            for length in sizes:
+                frame.buffers.append(bytearray(self._view[at : at + length]))
+                at += length
+            frames.append(frame)
+            start = at
+        self._keep_from(start)
+        return frames
+
+    def _keep_from(self, start: int) -> None:
+        rest = self._filled - start
+        if start and rest:
+            self._scratch[:rest] = self._scratch[start : self._filled]
+        self._filled = rest
+
+    def _receive_apart(self, frame: Frame, size: int, sizes: list[int], body_at: int) -> None:
+        """Give a large frame memory of its own and move there what has arrived of it."""
+        frame.body = _room(size)
+        frame.buffers = [_room(length) if length else bytearray() for length in sizes]
+        have = self._view[body_at : self._filled]
+        self._holes = []
+        for memory in (frame.body, *frame.buffers):
+            hole = memoryview(memory)
+            taken = min(len(have), len(hole))
+            hole[:taken] = have[:taken]
+            have = have[taken:]
+            self._holes.append(hole[taken:])
+        self._filled = 0
+        self._current = frame
+        self._next_hole()

@@ -1,0 +1,254 @@
+"""The reactor: one thread that moves frames for all workers of an owner and notices deaths.
+
+Rules:
+1. It never runs user code and never blocks but in `select`. What it calls is the owner's sink,
+   which keeps the same rule.
+2. It owns the selector. Other threads put a call into its queue and wake it.
+3. It never dies silently: an exception goes to the owner's `on_failure`, with the workers killed.
+4. A death is told after the last frame: the channel is read to its end first.
+
+Facts:
+- A socket whose other end's holders are all dead reads to its end and then gives EOF; a
+  grandchild that holds a copy keeps it open, so death is what the sentinel says, not EOF.
+"""
+
+from __future__ import annotations
+
+import selectors
+import socket
+import threading
+import time
+from collections import deque
+
+from ._errors import ProtocolError
+from ._events import Event, FrameArrived, TimerFired, WorkerDied, WorkerReady
+from ._frames import FrameKind
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ._frames import Frame
+    from ._worker import Worker
+
+# Seconds a worker may take to end after its side of the channel closed, before it is killed.
+_GRACE_AFTER_EOF = 1.0
+
+
+class Reactor:
+    """Runs one daemon thread from `start` to `stop`.
+
+    Args:
+        sink: called in the reactor's thread with the events of one turn; must not block nor run
+            user code.
+        on_failure: called in the reactor's thread with the exception that ended it.
+        name: of the thread.
+    """
+
+    def __init__(
+        self,
+        sink: Callable[[list[Event]], None],
+        on_failure: Callable[[BaseException], None],
+        name: str = "loky-reactor",
+    ) -> None:
+        self._sink = sink
+        self._on_failure = on_failure
+        self._selector = selectors.DefaultSelector()
+        self._wake_reader, self._wake_writer = socket.socketpair()
+        self._wake_reader.setblocking(False)
+        self._wake_writer.setblocking(False)
+        self._selector.register(self._wake_reader, selectors.EVENT_READ, None)
+        self._calls: deque[Callable[[], None]] = deque()
+        self._timers: dict[str, float] = {}
+        self._overdue: dict[int, float] = {}  # by when a worker whose channel closed must be dead
+        self._workers: dict[int, Worker] = {}
+        self._running = True
+        self._woken = False
+        self._closed = False
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Have the thread end after this turn; workers still there are killed. Any thread."""
+        self.call(self._stop)
+
+    def _stop(self) -> None:
+        self._running = False
+
+    def join(self, timeout: float | None = None) -> bool:
+        """Wait for the thread to end; not from the reactor's own thread. True if it ended."""
+        self._thread.join(timeout)
+        return not self._thread.is_alive()
+
+    def is_current_thread(self) -> bool:
+        """Whether the caller is the reactor's thread."""
+        return threading.current_thread() is self._thread
+
+    def call(self, function: Callable[[], None]) -> None:
+        """Have a function called in the reactor's thread, soon. Any thread; never blocks."""
+        self._calls.append(function)
+        self.wake()
+
+    def wake(self) -> None:
+        """Make the current or next `select` return at once. Any thread; never blocks."""
+        if not self._woken:
+            self._woken = True
+            try:
+                self._wake_writer.send(b"w")
+            except (BlockingIOError, OSError):
+                pass  # full: it is about to wake; closed: it has ended
+
+    def add(self, worker: Worker) -> None:
+        """Watch a worker from now on; the reactor closes it when it is dead. Any thread."""
+        self.call(lambda: self._watch(worker))
+        if self._closed:
+            worker.close()
+
+    def set_timer(self, key: str, when: float | None) -> None:
+        """Have `TimerFired(key)` told at `time.monotonic() >= when`; None takes it back."""
+
+        def change() -> None:
+            if when is None:
+                self._timers.pop(key, None)
+            else:
+                self._timers[key] = when
+
+        if self.is_current_thread():
+            change()
+        else:
+            self.call(change)
+
+    def flush_later(self, worker: Worker) -> None:
+        """Send the rest of what `worker.send` left, as its channel takes it. Any thread."""
+        self.call(lambda: self._watch_for_write(worker))
+
+    # -- in the reactor's thread ---------------------------------------------------------------
+
+    def _run(self) -> None:
+        try:
+            while self._running:
+                self._turn()
+        except BaseException as error:  # our bug, or no memory: the owner must hear of it
+            self._on_failure(error)
+        finally:
+            self._close()
+
+    def _turn(self) -> None:
+        ready = self._selector.select(self._time_to_next_timer())
+        events: list[Event] = []
+        for key, mask in ready:
+            if key.data is None:
+                self._drain_wakes()
+                continue
+            worker, role = key.data
+            if worker.ident not in self._workers:
+                continue  # buried earlier in this turn
+            if role == "sentinel":
+                if worker.child.poll():
+                    self._bury(worker, events)
+                continue
+            if mask & selectors.EVENT_WRITE:
+                self._write(worker)
+            if mask & selectors.EVENT_READ:
+                self._read(worker, events)
+        self._fire_timers(events)
+        if events:
+            self._sink(events)
+        self._woken = False
+        while self._calls:
+            self._calls.popleft()()
+
+    def _time_to_next_timer(self) -> float | None:
+        if self._calls:
+            return 0
+        whens = [*self._timers.values(), *self._overdue.values()]
+        return max(0.0, min(whens) - time.monotonic()) if whens else None
+
+    def _fire_timers(self, events: list[Event]) -> None:
+        if not self._timers and not self._overdue:
+            return
+        now = time.monotonic()
+        for key in [key for key, when in self._timers.items() if when <= now]:
+            del self._timers[key]
+            events.append(TimerFired(key))
+        for ident in [ident for ident, when in self._overdue.items() if when <= now]:
+            del self._overdue[ident]
+            self._workers[ident].kill("it closed its channel and did not end")
+
+    def _drain_wakes(self) -> None:
+        try:
+            while self._wake_reader.recv(4096):
+                pass
+        except BlockingIOError:
+            pass
+
+    def _watch(self, worker: Worker) -> None:
+        self._workers[worker.ident] = worker
+        self._selector.register(worker.socket, selectors.EVENT_READ, (worker, "data"))
+        self._selector.register(worker.child.sentinel, selectors.EVENT_READ, (worker, "sentinel"))
+        if worker.wants_write:
+            self._watch_for_write(worker)
+
+    def _watch_for_write(self, worker: Worker) -> None:
+        if worker.ident in self._workers and not worker.ended:
+            both = selectors.EVENT_READ | selectors.EVENT_WRITE
+            self._selector.modify(worker.socket, both, (worker, "data"))
+
+    def _write(self, worker: Worker) -> None:
+        if worker.flush() and not worker.ended:
+            self._selector.modify(worker.socket, selectors.EVENT_READ, (worker, "data"))
+
+    def _read(self, worker: Worker, events: list[Event]) -> None:
+        self._receive(worker, events)
+        if worker.ended:
+            self._selector.unregister(worker.socket)
+            self._overdue[worker.ident] = time.monotonic() + _GRACE_AFTER_EOF
+
+    def _receive(self, worker: Worker, events: list[Event]) -> None:
+        try:
+            frames = worker.receive()
+        except ProtocolError as error:
+            worker.kill(f"it sent what is not a frame ({error})")
+            worker.ended = True
+            return
+        for frame in frames:
+            self._tell(worker, frame, events)
+
+    def _tell(self, worker: Worker, frame: Frame, events: list[Event]) -> None:
+        if frame.kind == FrameKind.READY:
+            worker.ready = True
+            events.append(WorkerReady(worker))
+        elif frame.kind == FrameKind.FAILURE and frame.task == 0:
+            worker.failure = frame.body
+        else:
+            events.append(FrameArrived(worker, frame))
+
+    def _bury(self, worker: Worker, events: list[Event]) -> None:
+        """Deliver what the dead worker had sent, then tell of its death."""
+        self._selector.unregister(worker.child.sentinel)
+        if not worker.ended:
+            self._selector.unregister(worker.socket)
+            worker.drained = False
+            while not (worker.ended or worker.drained):
+                self._receive(worker, events)
+        self._overdue.pop(worker.ident, None)
+        del self._workers[worker.ident]
+        events.append(WorkerDied(worker, worker.obituary()))
+        worker.close()
+
+    def _close(self) -> None:
+        # 1. `add` queues a call, then looks at _closed. 2. Here _closed is set, then the queue is
+        # emptied. Whichever comes first, a late worker is closed by one of the two.
+        self._closed = True
+        while self._calls:
+            self._calls.popleft()()
+        for worker in self._workers.values():
+            worker.kill("its executor ended")
+            worker.close()
+        self._workers.clear()
+        self._selector.close()
+        self._wake_reader.close()
+        self._wake_writer.close()

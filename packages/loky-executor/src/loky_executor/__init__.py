@@ -1,0 +1,56 @@
+"""A process pool executor that cannot hang: futures, errors and scheduling over crash-aware workers.
+
+The public door of the package; every name resolves on first use (PEP 562).
+"""
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from loky_backend import Obituary as Obituary
+    from loky_backend import cpu_count as cpu_count
+
+    from ._broken import BrokenProcessPool as BrokenProcessPool
+    from ._errors import ExecutorError as ExecutorError
+    from ._errors import ShutdownExecutorError as ShutdownExecutorError
+    from ._broken import TerminatedWorkerError as TerminatedWorkerError
+    from ._errors import WorkersKilledError as WorkersKilledError
+    from ._broken import WorkerStartError as WorkerStartError
+    from ._executor import ProcessPoolExecutor as ProcessPoolExecutor
+    from ._future import TaskFuture as TaskFuture
+
+__version__ = "0.1.0"
+
+_HOME_OF = {
+    "BrokenProcessPool": "._broken",
+    "ExecutorError": "._errors",
+    "Obituary": "loky_backend",
+    "ProcessPoolExecutor": "._executor",
+    "ShutdownExecutorError": "._errors",
+    "TaskFuture": "._future",
+    "TerminatedWorkerError": "._broken",
+    "WorkerStartError": "._broken",
+    "WorkersKilledError": "._errors",
+    "cpu_count": "loky_backend",
+}
+
+__all__ = [
+    "BrokenProcessPool",
+    "ExecutorError",
+    "Obituary",
+    "ProcessPoolExecutor",
+    "ShutdownExecutorError",
+    "TaskFuture",
+    "TerminatedWorkerError",
+    "WorkerStartError",
+    "WorkersKilledError",
+    "cpu_count",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOME_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    value = getattr(import_module(_HOME_OF[name], __name__), name)
+    globals()[name] = value
+    return value

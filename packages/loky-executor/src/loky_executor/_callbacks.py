@@ -1,0 +1,41 @@
+"""Done-callbacks run on a thread of their own, so that none can stall a result."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any, NamedTuple
+
+from ._workshop import Workshop
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from concurrent.futures import Future
+
+_log = logging.getLogger("loky_executor")
+
+
+class Callback(NamedTuple):
+    """A call that is owed to a future that is done."""
+
+    function: Callable[[Future[Any]], object]
+    future: Future[Any]
+
+
+def callback_runner(name: str) -> Workshop[Callback]:
+    """Return the workshop that calls callbacks, on a thread of that name."""
+    return Workshop(name, _call)
+
+
+def _call(callback: Callback) -> None:
+    try:
+        callback.function(callback.future)
+    except BaseException:  # SystemExit too: ending this thread is not the callback's business
+        _report(callback.function)
+
+
+def _report(function: object) -> None:
+    try:
+        _log.exception("a done-callback raised: %r", function)
+    except BaseException:  # a log handler or a __repr__ that raises must not end the thread
+        pass

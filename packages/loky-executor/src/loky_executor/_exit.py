@@ -1,0 +1,53 @@
+"""What becomes of pools when the interpreter exits or the process forks.
+
+At exit every pool finishes the tasks it has, as in `concurrent.futures`, and its workers leave. The
+public way to act before the interpreter refuses new threads and processes: a non-daemon thread
+that waits for the main thread. One serves all pools of the process.
+
+Facts:
+- Since Python 3.12 neither threads nor processes can be started in `atexit` callbacks (gh-104690).
+- `threading` marks the main thread as ended first, then joins the non-daemon threads.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import weakref
+
+from . import _events as on
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ._pool import Pool
+
+_pools: weakref.WeakSet[Pool] = weakref.WeakSet()
+_watching = threading.Lock()  # held for ever by the one watcher
+
+
+def watch(pool: Pool) -> None:
+    """Have a pool closed and waited for at the exit of the interpreter."""
+    _pools.add(pool)
+    if _watching.acquire(blocking=False):
+        threading.Thread(target=_close_all, name="loky-exit-watcher", daemon=False).start()
+
+
+def _close_all() -> None:
+    threading.main_thread().join()
+    while pools := [pool for pool in _pools if not pool.ended.is_set()]:
+        for pool in pools:
+            pool.post(on.Shutdown())
+        for pool in pools:
+            pool.join()
+
+
+def _start_afresh() -> None:
+    global _watching
+    _watching = threading.Lock()
+    for pool in _pools:
+        pool.disown()
+    _pools.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_start_afresh)

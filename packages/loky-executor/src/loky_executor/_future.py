@@ -1,0 +1,143 @@
+"""The future of a task: results travel in it as bytes, and whoever asks first decodes them.
+
+Rules:
+1. The reactor's thread only puts bytes in. Decoding is user code and runs in the asking thread.
+2. Decoding happens once, whoever asks and however many ask.
+3. Callbacks run on the pool's callback thread, or at once in the thread that adds them to a future
+   that is done, as in the standard library.
+"""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import Future
+from typing import Any, TypeVar
+
+from loky_backend import decode, rebuild_failure
+
+from ._callbacks import Callback
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from loky_backend import Frame
+
+    from ._pool import Pool
+
+T = TypeVar("T")
+
+
+class EncodedResult:
+    """A result as it came from the worker; opened on first use."""
+
+    __slots__ = ("_error", "_frame", "_lock", "_value")
+
+    def __init__(self, frame: Frame) -> None:
+        self._frame: Frame | None = frame
+        self._lock = threading.Lock()
+        self._value: Any = None
+        self._error: BaseException | None = None
+
+    def open(self) -> Any:
+        """Return the value, or raise what decoding it raised, the same for every caller."""
+        with self._lock:
+            if self._frame is not None:
+                try:
+                    self._value = decode(self._frame.body, self._frame.buffers)
+                except BaseException as error:
+                    self._error = error
+                self._frame = None
+        if self._error is not None:
+            raise self._error
+        return self._value
+
+
+class EncodedFailure(Exception):
+    """An exception as it came from the worker; opened on first use. Never seen by users."""
+
+    def __init__(self, frame: Frame) -> None:
+        super().__init__()
+        self._frame: Frame | None = frame
+        self._lock = threading.Lock()
+        self._error: BaseException | None = None
+
+    def open(self) -> BaseException:
+        """Return the exception the task raised."""
+        with self._lock:
+            if self._frame is not None:
+                self._error = rebuild_failure(self._frame.body)
+                self._frame = None
+        assert self._error is not None
+        return self._error
+
+
+class TaskFuture(Future[T]):
+    """A `concurrent.futures.Future` whose result is decoded by whoever asks for it."""
+
+    def __init__(self, pool: Pool | None = None, task: int = 0) -> None:
+        super().__init__()
+        self._pool = pool
+        self._task = task
+
+    def result(self, timeout: float | None = None) -> T:
+        """Return the task's result, waiting for it.
+
+        Args:
+            timeout: seconds to wait at most; None means for ever.
+
+        Raises:
+            concurrent.futures.TimeoutError: it was not there in time.
+            concurrent.futures.CancelledError: the task was cancelled.
+            BaseException: what the task raised, its cause the traceback in the worker; or what
+                decoding the result raised, in the thread that asks.
+
+        Blocks the calling thread only; any thread.
+        """
+        try:
+            value: Any = super().result(timeout)
+        except EncodedFailure as failure:
+            error = failure.open()
+        else:
+            return value.open() if type(value) is EncodedResult else value  # type: ignore[no-any-return]
+        try:
+            raise error
+        finally:
+            del error, self  # break the cycle of traceback, frame and exception
+
+    def exception(self, timeout: float | None = None) -> BaseException | None:
+        """Return what the task raised, or None; waits like `result`."""
+        error = super().exception(timeout)
+        return error.open() if isinstance(error, EncodedFailure) else error
+
+    def cancel(self) -> bool:
+        """Cancel the task if it did not start; say whether it is cancelled. Never blocks."""
+        if not super().cancel():
+            return False
+        pool, self._pool = self._pool, None
+        if pool is not None:
+            pool.dropped(self._task)
+        return True
+
+    def add_done_callback(self, fn: Callable[[Future[T]], object]) -> None:
+        """Have `fn(future)` called when the task is done.
+
+        It runs on the pool's callback thread, one callback after the other, or at once if the
+        task is done. It may block, submit, or wait for other futures: no result waits for it. What
+        it raises is logged and dropped. Any thread.
+        """
+        pool = self._pool
+        if pool is None or self.done():
+            super().add_done_callback(fn)
+        else:
+            super().add_done_callback(lambda future: pool.callbacks.put(Callback(fn, future)))
+
+    def __repr__(self) -> str:
+        if self.cancelled():
+            state = "cancelled"
+        elif self.done():
+            failed = Future.exception(self, 0) is not None
+            state = "finished, raised" if failed else "finished"
+        else:
+            state = "running" if self.running() else "pending"
+        return f"<TaskFuture task={self._task} {state}>"

@@ -1,0 +1,107 @@
+"""The seats of a pool: under each worker number, first a launch, then a process, then an obituary.
+
+No lock: every step is one that the interpreter does at once (a deque's append, setting an attribute),
+ordered so that whoever comes second sees what the first left. This matters, since the scheduler
+stages frames under its turn, where waiting for anything is forbidden.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import TypeAlias
+
+    from loky_backend import Obituary, Reactor, Worker
+
+    Pieces: TypeAlias = Sequence[bytes | bytearray | memoryview]
+
+_REMEMBERED_DEATHS = 100
+
+
+class _Seat:
+    __slots__ = ("doom", "outbox", "worker")
+
+    def __init__(self) -> None:
+        self.worker: Worker | None = None
+        self.outbox: deque[Pieces] = deque()  # what came before the process was there
+        self.doom = ""  # why it is to be killed as soon as it is there
+
+
+class Seats:
+    """Which worker sits where; and how the last ones died."""
+
+    def __init__(self, reactor: Reactor) -> None:
+        self._reactor = reactor
+        self._seats: dict[int, _Seat] = {}
+        self._deaths: deque[tuple[int, Obituary | None, BaseException | None]] = deque(
+            maxlen=_REMEMBERED_DEATHS
+        )
+
+    def reserve(self, ident: int) -> None:
+        """Make a seat for a worker that is to be started."""
+        self._seats[ident] = _Seat()
+
+    def stage(self, ident: int, pieces: Pieces) -> None:
+        """Put a frame into the outbox of a worker; `flush` writes it."""
+        seat = self._seats.get(ident)
+        if seat is not None:
+            seat.outbox.append(pieces)
+
+    def flush(self, ident: int) -> None:
+        """Hand the outbox of a worker to its channel, if it has one yet."""
+        seat = self._seats.get(ident)
+        if seat is None or seat.worker is None:
+            return  # gone, or not there yet: `occupy` flushes
+        while seat.outbox:
+            try:
+                seat.worker.queue(seat.outbox.popleft())
+            except IndexError:
+                break  # another thread flushes too
+        if not seat.worker.flush():
+            self._reactor.flush_later(seat.worker)
+
+    def wanted(self, ident: int) -> bool:
+        """Whether the worker of this seat is still to be started."""
+        seat = self._seats.get(ident)
+        return seat is not None and not seat.doom
+
+    def occupy(self, ident: int, worker: Worker) -> None:
+        """Seat a worker that was started, and hand it what has waited for it."""
+        seat = self._seats[ident]
+        seat.worker = worker
+        if seat.doom:  # set before the worker was; `kill` may have missed it
+            worker.kill(seat.doom)
+        self._reactor.add(worker)
+        self.flush(ident)
+
+    def failed(self, ident: int, error: BaseException) -> None:
+        """Remember why the worker of a seat could not be started."""
+        self._deaths.append((ident, None, error))
+        self._seats.pop(ident, None)
+
+    def vacate(self, worker: Worker, obituary: Obituary) -> None:
+        """Remember how the worker of a seat died."""
+        self._deaths.append((worker.ident, obituary, None))
+        self._seats.pop(worker.ident, None)
+
+    def kill(self, ident: int, reason: str) -> None:
+        """End the worker of a seat, at once or as soon as it is there."""
+        seat = self._seats.get(ident)
+        if seat is not None:
+            seat.doom = reason
+            if seat.worker is not None:
+                seat.worker.kill(reason)
+
+    def workers(self) -> list[Worker]:
+        """Return the workers that are there now."""
+        return [seat.worker for seat in list(self._seats.values()) if seat.worker is not None]
+
+    def death(self, ident: int | None) -> tuple[Obituary | None, BaseException | None]:
+        """Return what is known of a death: its obituary, or what failed its start."""
+        for number, obituary, error in reversed(self._deaths):
+            if number == ident:
+                return obituary, error
+        return None, None
