@@ -33,13 +33,28 @@ def test_no_bare_except() -> None:
 
 
 def test_the_machine_imports_data_structures_only() -> None:
-    """`loky_executor._machine` can do no I/O, read no clock and start nothing."""
-    machine = _source("packages/loky-executor/src/loky_executor/_machine.py")
-    assert sorted(_imported_roots(machine) - MACHINE_MAY_IMPORT) == []
+    """The machine, its events and its effects can do no I/O, read no clock and start nothing."""
+    folder = "packages/loky-executor/src/loky_executor"
+    machine = _source(f"{folder}/_machine.py")
+    assert sorted(_imported_roots(machine) - MACHINE_MAY_IMPORT) == ["."]
+    assert _siblings(machine) == {"_effects", "_events"}
+    for name in _siblings(machine):
+        sibling = _source(f"{folder}/{name}.py")
+        assert sorted(_imported_roots(sibling) - MACHINE_MAY_IMPORT) == []
 
 
 def _source(name: str) -> Source:
     return next(source for source in package_sources() if str(source) == name)
+
+
+def _siblings(source: Source) -> set[str]:
+    """Return the modules of its own package that a module imports."""
+    return {
+        alias.name if node.module is None else node.module.split(".")[0]
+        for node in ast.walk(source.tree)
+        if isinstance(node, ast.ImportFrom) and node.level == 1
+        for alias in node.names
+    }
 
 
 def _imported_roots(source: Source) -> set[str]:

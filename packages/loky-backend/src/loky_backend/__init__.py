@@ -8,9 +8,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from loky_spawn import SpawnError as SpawnError
 
+    from ._cpu import cpu_count as cpu_count
     from ._encoding import Encoded as Encoded
     from ._encoding import decode as decode
-    from ._cpu import cpu_count as cpu_count
     from ._encoding import encode as encode
     from ._encoding import encode_whole as encode_whole
     from ._errors import BackendError as BackendError
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from ._events import WorkerReady as WorkerReady
     from ._failures import describe_failure as describe_failure
     from ._failures import rebuild_failure as rebuild_failure
+    from ._frames import Buffer as Buffer
     from ._frames import Frame as Frame
     from ._frames import FrameKind as FrameKind
     from ._frames import encode_frame as encode_frame

@@ -29,7 +29,7 @@ __all__ = ["pickle", "set_interrupt_handler"]
 def set_interrupt_handler(handler: Callable[[int, FrameType | None], object]) -> None:
     """Call `handler(number, frame)` on SIGINT, in the main thread between two bytecodes."""
     try:
-        import _signal as calls
+        import _signal as calls  # type: ignore[import-not-found]
     except ImportError:
-        import signal as calls  # type: ignore[no-redef]
+        import signal as calls
     calls.signal(calls.SIGINT, handler)

@@ -1,9 +1,8 @@
 """Objects to bytes and back, the cheapest way that works. User code runs here (`__reduce__`, ...).
 
-The C pickler is tried first, large buffers stay out of band (protocol 5, PEP 574). cloudpickle takes
-over where it is needed: the C pickler refused; or the bytes mention ``__main__``, whose
-functions and classes the other process cannot import; or a module was registered by value; or the
-user chose another pickler.
+The C pickler is tried first, large buffers stay out of band (protocol 5, PEP 574). cloudpickle
+takes over where it is needed: the C pickler refused; or the bytes mention ``__main__``, whose
+functions and classes the other process cannot import; or a module was registered by value.
 """
 
 from __future__ import annotations

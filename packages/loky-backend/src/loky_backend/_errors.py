@@ -67,7 +67,7 @@ class DecodingError(BackendError, ValueError):
     """Bytes of the other side cannot be turned into objects here; the cause says why."""
 
 
-class RemoteTraceback(BackendError):
+class RemoteTraceback(BackendError):  # noqa: N818 - what it is called in the field
     """The cause of a task's exception: the traceback in the worker, as text."""
 
     def __str__(self) -> str:

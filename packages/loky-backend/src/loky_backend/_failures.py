@@ -1,7 +1,7 @@
 """How an exception travels: so that whatever happens the user reads what it was.
 
-The body of a FAILURE frame is a `marshal` of plain values (type name, repr of the arguments, formatted
-traceback, notes) and, if it could be made, the pickle of the exception itself.
+The body of a FAILURE frame is a `marshal` of plain values (type name, repr of the arguments,
+formatted traceback, notes) and, if it could be made, the pickle of the exception itself.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def describe_failure(error: BaseException, stage: str) -> bytes:
     try:
         lines = traceback.format_exception(type(error), error, error.__traceback__)
         text = "".join(lines)
-    except BaseException as problem:  # a __str__ that raises or exits
+    except BaseException as problem:  # noqa: BLE001 - a __str__ that raises or exits
         text = f"{type(error).__name__} (its traceback cannot be shown: {type(problem).__name__})\n"
     notes = getattr(error, "__notes__", ())
     notes = [str(note) for note in notes if type(note) is str]
@@ -49,7 +49,7 @@ def describe_failure(error: BaseException, stage: str) -> bytes:
 def _safe_repr(value: object) -> str:
     try:
         return repr(value)[:_REPR_LIMIT]
-    except BaseException as problem:
+    except BaseException as problem:  # noqa: BLE001 - a __repr__ may do anything
         return f"<repr raised {type(problem).__name__}>"
 
 
@@ -58,7 +58,7 @@ def _pickled(error: BaseException) -> bytes | None:
     try:
         body = encode_whole(error)
         decode(body)  # one whose class needs two arguments fails here, at home
-    except BaseException:
+    except BaseException:  # noqa: BLE001 - it is told in words instead
         return None
     return body
 
@@ -81,7 +81,7 @@ def rebuild_failure(body: Buffer) -> BaseException:
     if pickled is not None:
         try:
             error = decode(pickled)
-        except BaseException as problem:
+        except BaseException as problem:  # noqa: BLE001 - it is told in words instead
             reason = f"unpickling raised {type(problem).__name__}: {problem}"
     if not isinstance(error, BaseException):
         what = {"decode": "decoding the task", "encode": "encoding the result"}.get(stage, "it")

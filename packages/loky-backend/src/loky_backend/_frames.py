@@ -167,11 +167,12 @@ class FrameReader:
 
     def _cut(self) -> list[Frame]:
         """Cut the frames that are complete out of the scratch memory."""
-        frames = []
+        frames: list[Frame] = []
         start = 0
         while self._filled - start >= HEADER.size:
             magic, kind, token, count, task, size = HEADER.unpack_from(self._scratch, start)
-            if magic != MAGIC or not FrameKind.TASK <= kind <= FrameKind.FAILURE or size > MAX_BODY or count > MAX_BUFFERS:
+            known = FrameKind.TASK <= kind <= FrameKind.FAILURE
+            if magic != MAGIC or not known or size > MAX_BODY or count > MAX_BUFFERS:
                 raise ProtocolError(f"not a frame: {bytes(self._view[start : start + 24])!r}")
             body_at = start + HEADER.size + _SIZE.size * count
             if body_at > self._filled:

@@ -131,7 +131,7 @@ class Reactor:
         try:
             while self._running:
                 self._turn()
-        except BaseException as error:  # our bug, or no memory: the owner must hear of it
+        except BaseException as error:  # noqa: BLE001 - our bug, or no memory: the owner is told
             self._on_failure(error)
         finally:
             self._close()

@@ -50,7 +50,11 @@ class Worker:
     """
 
     def __init__(
-        self, ident: int, child: ChildProcess, data: socket.socket, claims: tuple[socket.socket, ...]
+        self,
+        ident: int,
+        child: ChildProcess,
+        data: socket.socket,
+        claims: tuple[socket.socket, ...],
     ) -> None:
         self.ident = ident
         self.name = child.name

@@ -15,12 +15,12 @@ from __future__ import annotations
 
 import faulthandler
 import marshal
-import os
 
 from . import _cpython
-from ._encoding import Encoded, decode, encode
+from ._encoding import decode, encode
 from ._failures import describe_failure
 from ._frames import Frame, FrameKind, FrameReader, encode_frame
+from ._platform import Wire, dump_stacks_on
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,36 +29,30 @@ if TYPE_CHECKING:
 
     from loky_spawn import Handover
 
-    from ._frames import Buffer
-
-_MOST_PIECES = 512  # IOV_MAX is 1024 on Linux and macOS; less is safe elsewhere
-
 
 def main(handover: Handover) -> None:
     """Entry of a worker process (`loky_spawn.spawn`)."""
     settings = marshal.loads(handover.payload)
     if handover.report >= 0:
         faulthandler.enable(file=handover.report)
-        if settings["dump_signal"]:
-            faulthandler.register(settings["dump_signal"], file=handover.report, chain=False)
+        dump_stacks_on(settings["dump_signal"], handover.report)
     try:
-        _WorkerLoop(*handover.descriptors).run(settings["initializer"])
+        _WorkerLoop(Wire(handover)).run(settings["initializer"])
     except (BrokenPipeError, ConnectionResetError):
         pass  # the parent gave this worker up; nobody is left to be told anything
 
 
 class _WorkerLoop:
-    """The loop; owns the two descriptors of this worker."""
+    """The loop; serves one task after the other until told to stop."""
 
-    def __init__(self, data: int, claims: int) -> None:
-        self._data = data
-        self._claims = claims
+    def __init__(self, wire: Wire) -> None:
+        self._wire = wire
         self._reader = FrameReader()
         self._held_token = -1  # a token that was read but belongs to a later task
         self._interruptible = False
         _cpython.set_interrupt_handler(self._on_interrupt)
 
-    def _on_interrupt(self, number: int, frame: FrameType | None) -> None:
+    def _on_interrupt(self, _number: int, _frame: FrameType | None) -> None:
         if self._interruptible:
             self._interruptible = False  # once, so that none is raised while this one is handled
             raise KeyboardInterrupt
@@ -67,11 +61,11 @@ class _WorkerLoop:
         """Initialize, say so, then serve until told to stop or until the parent is gone."""
         if initializer is not None and not self._initialize(initializer):
             return
-        self._send(encode_frame(FrameKind.READY))
+        self._wire.send(encode_frame(FrameKind.READY))
         for frame in self._frames():
             if frame.kind == FrameKind.STOP:
                 return
-            if frame.kind == FrameKind.TASK or (frame.kind == FrameKind.CLAIMED_TASK and self._claim(frame.token)):
+            if frame.kind == FrameKind.TASK or self._claim(frame.token):
                 self._serve(frame)
 
     def _initialize(self, encoded: bytes) -> bool:
@@ -80,15 +74,15 @@ class _WorkerLoop:
             function, arguments = decode(encoded)
             stage = "run"
             function(*arguments)
-        except BaseException as error:
-            self._send(encode_frame(FrameKind.FAILURE, 0, describe_failure(error, stage)))
+        except BaseException as error:  # noqa: BLE001 - whatever it is, the parent tells the user
+            self._wire.send(encode_frame(FrameKind.FAILURE, 0, describe_failure(error, stage)))
             return False
         return True
 
     def _frames(self) -> Iterator[Frame]:
         reader = self._reader
         while True:
-            count = os.readv(self._data, [reader.target()])
+            count = self._wire.receive(reader.target())
             if not count:
                 return
             yield from reader.advance(count)
@@ -96,10 +90,7 @@ class _WorkerLoop:
     def _claim(self, token: int) -> bool:
         """Say whether the task with this token is still ours; take the token if so."""
         if self._held_token < 0:
-            try:
-                self._held_token = os.read(self._claims, 1)[0]
-            except (BlockingIOError, IndexError):  # no token is there, or the parent is gone
-                return False
+            self._held_token = self._wire.next_token()
         if self._held_token != token:
             return False
         self._held_token = -1
@@ -119,23 +110,8 @@ class _WorkerLoop:
                 answer = encode(value)
             finally:
                 self._interruptible = False
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - it is the answer to this task
             failure = describe_failure(error, stage)
-            self._send(encode_frame(FrameKind.FAILURE, frame.task, failure))
+            self._wire.send(encode_frame(FrameKind.FAILURE, frame.task, failure))
         else:
-            self._send(encode_frame(FrameKind.RESULT, frame.task, answer.body, answer.buffers))
-
-    def _send(self, pieces: list[Buffer]) -> None:
-        if len(pieces) == 1:
-            data = pieces[0]
-            sent = os.write(self._data, data)
-            if sent == len(data):
-                return
-            pieces = [memoryview(data)[sent:]]
-        views = [memoryview(piece).cast("B") for piece in pieces if len(piece)]
-        while views:
-            sent = os.writev(self._data, views[:_MOST_PIECES])
-            while views and sent >= len(views[0]):
-                sent -= len(views.pop(0))
-            if sent:
-                views[0] = views[0][sent:]
+            self._wire.send(encode_frame(FrameKind.RESULT, frame.task, answer.body, answer.buffers))

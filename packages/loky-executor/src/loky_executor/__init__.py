@@ -1,4 +1,4 @@
-"""A process pool executor that cannot hang: futures, errors and scheduling over crash-aware workers.
+"""A process pool executor that cannot hang: futures and scheduling over crash-aware workers.
 
 The public door of the package; every name resolves on first use (PEP 562).
 """
@@ -9,11 +9,11 @@ if TYPE_CHECKING:
     from loky_backend import cpu_count as cpu_count
 
     from ._broken import BrokenProcessPool as BrokenProcessPool
+    from ._broken import TerminatedWorkerError as TerminatedWorkerError
+    from ._broken import WorkerStartError as WorkerStartError
     from ._errors import ExecutorError as ExecutorError
     from ._errors import ShutdownExecutorError as ShutdownExecutorError
-    from ._broken import TerminatedWorkerError as TerminatedWorkerError
     from ._errors import WorkersKilledError as WorkersKilledError
-    from ._broken import WorkerStartError as WorkerStartError
     from ._executor import ProcessPoolExecutor as ProcessPoolExecutor
     from ._future import TaskFuture as TaskFuture
 

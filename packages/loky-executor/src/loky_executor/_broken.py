@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ._errors import Execution
 
 
-class BrokenProcessPool(ExecutorError, StandardBrokenProcessPool):
+class BrokenProcessPool(ExecutorError, StandardBrokenProcessPool):  # noqa: N818 - its known name
     """The pool broke: no task of it will be answered any more, and it takes no new ones.
 
     Attributes:

@@ -30,12 +30,12 @@ def callback_runner(name: str) -> Workshop[Callback]:
 def _call(callback: Callback) -> None:
     try:
         callback.function(callback.future)
-    except BaseException:  # SystemExit too: ending this thread is not the callback's business
+    except BaseException:  # noqa: BLE001 - SystemExit too must not end this thread
         _report(callback.function)
 
 
 def _report(function: object) -> None:
     try:
         _log.exception("a done-callback raised: %r", function)
-    except BaseException:  # a log handler or a __repr__ that raises must not end the thread
+    except BaseException:  # noqa: BLE001 - nor may a log handler or a __repr__
         pass

@@ -66,9 +66,7 @@ class ProcessPoolExecutor(Executor):
         self._finalizer = weakref.finalize(self, self._pool.abandon)
         self._finalizer.atexit = False
 
-    def submit(  # type: ignore[override]
-        self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs
-    ) -> TaskFuture[T]:
+    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> TaskFuture[T]:
         """Have ``fn(*args, **kwargs)`` run in a worker.
 
         Args:
@@ -114,7 +112,7 @@ class ProcessPoolExecutor(Executor):
             cancel_futures: cancel the tasks that have not started.
             kill_workers: kill the workers at once; tasks they run raise `ShutdownExecutorError`.
 
-        Idempotent; may be called from any thread, also by a task's callback (then it does not wait).
+        Idempotent; any thread. Called by a done-callback of a task it does not wait.
         """
         self._pool.post(on.Shutdown(cancel=cancel_futures, kill=kill_workers))
         if wait and not self._pool.in_own_thread():

@@ -42,7 +42,7 @@ def _close_all() -> None:
 
 
 def _start_afresh() -> None:
-    global _watching
+    global _watching  # noqa: PLW0603 - the lock of the parent may be held for ever here
     _watching = threading.Lock()
     for pool in _pools:
         pool.disown()

@@ -45,7 +45,7 @@ class EncodedResult:
             if self._frame is not None:
                 try:
                     self._value = decode(self._frame.body, self._frame.buffers)
-                except BaseException as error:
+                except BaseException as error:  # noqa: BLE001 - raised below, for every caller
                     self._error = error
                 self._frame = None
         if self._error is not None:
@@ -53,7 +53,7 @@ class EncodedResult:
         return self._value
 
 
-class EncodedFailure(Exception):
+class EncodedFailure(Exception):  # noqa: N818 - no error but the bytes of one
     """An exception as it came from the worker; opened on first use. Never seen by users."""
 
     def __init__(self, frame: Frame) -> None:

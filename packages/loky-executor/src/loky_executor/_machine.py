@@ -1,7 +1,7 @@
 """The scheduler: a state machine without I/O, threads or clock. Events in, effects out.
 
-It knows tasks and workers by number. It decides; who calls it carries the effects out, in order. The
-time comes with each event, so the same events give the same effects.
+It knows tasks and workers by number. It decides; who calls it carries the effects out, in order.
+The time comes with each event, so the same events give the same effects.
 
 Rules:
 1. A task is in exactly one place: pending, encoding, encoded, assigned to one worker, or gone.
@@ -103,7 +103,7 @@ class Machine:
         self._timer: float | None = None
         self._ended = False
 
-    def handle(self, event: on.Event, now: float) -> list[do.Effect]:
+    def handle(self, event: on.Event, now: float) -> list[do.Effect]:  # noqa: C901 - one rule each
         """Take one event and return what is to be done, in order.
 
         Args:
@@ -232,8 +232,9 @@ class Machine:
         started = {task for state in self.workers.values() for task in state.assigned}
         if dead is not None and dead.phase is Phase.READY:
             started.update(dead.assigned)
-        for task in self.tasks:
-            effects.append(do.Fail(task, cause, started=task in started, worker=culprit))
+        effects += [
+            do.Fail(task, cause, started=task in started, worker=culprit) for task in self.tasks
+        ]
         self.tasks.clear()
         self._forget_waiting()
         for ident, state in self.workers.items():
@@ -245,9 +246,7 @@ class Machine:
         self._encoded.clear()
         self._ahead = 0
 
-    def _kill(
-        self, ident: int, state: WorkerState, reason: str, effects: list[do.Effect]
-    ) -> None:
+    def _kill(self, ident: int, state: WorkerState, reason: str, effects: list[do.Effect]) -> None:
         if state.phase is not Phase.STOPPING:
             self._live -= 1
         state.phase = Phase.STOPPING
@@ -286,10 +285,10 @@ class Machine:
         self._assign(effects)
         self._encode_ahead(effects)
         self._arm_timer(effects)
-        if self.status is not Status.OPEN and not self.workers and not self.tasks:
-            if not self._ended:
-                self._ended = True
-                effects.append(do.Ended())
+        closed = self.status is not Status.OPEN and not self.workers and not self.tasks
+        if closed and not self._ended:
+            self._ended = True
+            effects.append(do.Ended())
 
     def _assign(self, effects: list[do.Effect]) -> None:
         while self._encoded and (self._idle or self._fresh) and self._live <= self.max_workers:

@@ -5,8 +5,8 @@
                 └────────── reactor thread ◄───────── frames, deaths ◄─────┘
 
 Rules:
-1. The machine is touched by the thread that holds the turn. Under the turn nothing blocks, no I/O is
-   done and no user code is called; a finalizer or a signal handler that strikes there and comes
+1. The machine is touched by the thread that holds the turn. Under the turn nothing blocks, no I/O
+   is done and no user code is called; a finalizer or a signal handler that strikes there and comes
    back to `post` leaves its event in the inbox, which the holder empties.
 2. The order of frames to a worker is the order of decisions: `Send` and `Stop` go into its outbox
    under the turn, and are written to the socket after it.
@@ -29,7 +29,6 @@ from loky_backend import (
     FrameKind,
     Reactor,
     TimerFired,
-    Worker,
     WorkerDied,
     WorkerReady,
     encode,
@@ -147,7 +146,7 @@ class Pool:
             self._reactor.call(lambda: self.post(on.Shutdown()))
 
     def disown(self) -> None:
-        """Become unusable, in a forked copy of the process: its threads and workers are not ours."""
+        """Become unusable, in a forked copy of the process: threads and workers are not its."""
         self.forked = True
         self.ended.set()
 
@@ -200,9 +199,11 @@ class Pool:
                         self._inbox.append(on.Dropped(task))
                 case do.Stop(worker):
                     self._seats.stage(worker, encode_frame(FrameKind.STOP))
+                case _:
+                    pass
         return effects
 
-    def _perform(self, effects: list[do.Effect]) -> None:
+    def _perform(self, effects: list[do.Effect]) -> None:  # noqa: C901 - one line for each effect
         for effect in effects:
             match effect:
                 case do.Send(worker) | do.Stop(worker):
@@ -234,7 +235,7 @@ class Pool:
             return  # cancelled meanwhile
         try:
             record.encoded = encode(call)
-        except BaseException as error:
+        except BaseException as error:  # user code: pickling may raise, or exit
             self._records.pop(task, None)
             self.post(on.Dropped(task))
             if record.future.set_running_or_notify_cancel():
@@ -253,7 +254,7 @@ class Pool:
             worker = start_worker(
                 ident, initializer=self._initializer, env=self._env, name=f"{self.name}-{ident}"
             )
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - every task that waited for it is told
             self._seats.failed(ident, error)
             self.post(on.WorkerDied(ident))
             return
@@ -315,4 +316,3 @@ class Pool:
         self.failure = self.failure or error
         self.post(on.ParentFailed())
         self._give_back()
-

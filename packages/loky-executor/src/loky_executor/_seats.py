@@ -1,8 +1,8 @@
 """The seats of a pool: under each worker number, first a launch, then a process, then an obituary.
 
-No lock: every step is one that the interpreter does at once (a deque's append, setting an attribute),
-ordered so that whoever comes second sees what the first left. This matters, since the scheduler
-stages frames under its turn, where waiting for anything is forbidden.
+No lock: every step is one that the interpreter does at once (a deque's append, setting an
+attribute), ordered so that whoever comes second sees what the first left. This matters, since the
+scheduler stages frames under its turn, where waiting for anything is forbidden.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import TypeAlias
 
-    from loky_backend import Obituary, Reactor, Worker
+    from loky_backend import Buffer, Obituary, Reactor, Worker
 
-    Pieces: TypeAlias = Sequence[bytes | bytearray | memoryview]
+    Pieces: TypeAlias = Sequence[Buffer]
 
 _REMEMBERED_DEATHS = 100
 

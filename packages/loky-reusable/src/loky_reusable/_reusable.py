@@ -6,6 +6,7 @@ initializer, shutting an executor down) happens outside of it.
 
 from __future__ import annotations
 
+import operator
 import threading
 from typing import Any, NamedTuple
 
@@ -32,7 +33,7 @@ class _Arguments(NamedTuple):
         return (
             self.initializer is other.initializer
             and len(self.initargs) == len(other.initargs)
-            and all(mine is theirs for mine, theirs in zip(self.initargs, other.initargs))
+            and all(map(operator.is_, self.initargs, other.initargs))
             and self.env == other.env
         )
 
@@ -68,7 +69,7 @@ def get_reusable_executor(
 
     Does not wait for tasks or workers; may be called from any thread.
     """
-    global _current
+    global _current  # noqa: PLW0603 - the one executor of the process
     arguments = _Arguments(initializer, tuple(initargs), tuple(sorted((env or {}).items())))
     size = cpu_count() if max_workers is None else max_workers
     found = _current

@@ -1,0 +1,10 @@
+"""The only platform switch of this package."""
+
+import sys
+
+if sys.platform == "win32":
+    from ._win32 import Wire, dump_stacks_on
+else:
+    from ._posix import Wire, dump_stacks_on
+
+__all__ = ["Wire", "dump_stacks_on"]

@@ -1,0 +1,40 @@
+"""The worker's side of its channel on Windows, where sockets are no descriptors.
+
+There is no claim channel here: the parent sends no task ahead of the one that runs.
+"""
+
+from __future__ import annotations
+
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from loky_spawn import Handover
+
+    from ._frames import Buffer
+
+assert sys.platform == "win32"
+
+
+class Wire:
+    """Blocking reads and writes of the data channel."""
+
+    def __init__(self, handover: Handover) -> None:
+        self._socket = handover.channels[0]
+
+    def receive(self, target: memoryview) -> int:
+        """Read some bytes into `target`; 0 when the parent closed its end."""
+        return self._socket.recv_into(target)
+
+    def next_token(self) -> int:
+        """Return -1: there are no tokens on this system."""
+        return -1
+
+    def send(self, pieces: list[Buffer]) -> None:
+        """Write the pieces of a frame, all of them."""
+        for piece in pieces:
+            self._socket.sendall(piece)
+
+
+def dump_stacks_on(number: int, report: int) -> None:
+    """Do nothing: Windows has no signal that could ask for the stacks."""
