@@ -232,7 +232,8 @@ def _run(wine: str, cache: Path, words: list[str]) -> int:
             copier.join(timeout=5)
         if any(copier.is_alive() for copier in copiers):
             _say("a process that was left behind still holds the output open")
-            os._exit(code or 1)
+            sys.stdout.flush()
+            os._exit(code)
     return code
 
 

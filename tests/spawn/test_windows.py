@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import os
 import shutil
@@ -14,59 +13,25 @@ import threading
 from contextlib import ExitStack
 from multiprocessing.connection import wait
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import psutil
 import pytest
 
-import loky_spawn
-from loky_spawn import ChildFailedError, ChildProcess, spawn
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from loky_spawn import spawn
+from support.windows_children import ENTRIES, SOON, read_all, start, told_by_a_child
 
 pytestmark = pytest.mark.skipif(sys.platform != "win32", reason="CreateProcess, jobs, handles")
 
-ENTRIES = "support.windows_entries"
-TESTS = Path(__file__).resolve().parents[1]
-SOON = 30.0  # seconds; for what takes well under one
 ACCESS_VIOLATION = 0xC0000005
 
 
 @pytest.fixture(params=["job", "no job"])
-def _with_and_without_job(
-    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def _with_and_without_job(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Run the test as on a system that has job objects, and as on one that refuses them."""
     from loky_spawn import _capabilities
 
     monkeypatch.setitem(_capabilities._known, "job", request.param == "job")
-
-
-def start(entry: str, **options: Any) -> tuple[ChildProcess, socket.socket]:
-    """Start a child with one channel; return it and our end."""
-    ours, theirs = socket.socketpair()
-    ours.settimeout(SOON)
-    with theirs:
-        try:
-            return spawn(f"{ENTRIES}:{entry}", channels=[theirs], **options), ours
-        except BaseException:
-            ours.close()
-            raise
-
-
-def read_all(channel: socket.socket) -> bytes:
-    """Read until the other side has closed."""
-    return b"".join(iter(lambda: channel.recv(1 << 20), b""))
-
-
-def told_by_a_child(**options: Any) -> dict[str, Any]:
-    """Return what a child says of itself."""
-    child, channel = start("describe", **options)
-    with child, channel:
-        told: dict[str, Any] = json.loads(read_all(channel) or b"{}")
-        child.check(SOON)
-    return told
 
 
 def test_a_channel_carries_bytes_both_ways() -> None:
@@ -82,7 +47,7 @@ def test_a_channel_carries_bytes_both_ways() -> None:
 
 @pytest.mark.parametrize("size", [0, 60_000, 70_000, 10_000_000])
 def test_a_payload_arrives_whole(size: int) -> None:
-    """A payload larger than any pipe arrives, and `spawn` does not wait for the child to read it."""
+    """A payload larger than any pipe arrives; `spawn` does not wait for the child to read it."""
     payload = os.urandom(size)
     child, channel = start("return_payload", payload=payload)
     with child, channel:
@@ -104,7 +69,7 @@ def test_a_child_knows_what_its_parent_knew(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv("LOKY_TAKEN", "1")
     told = told_by_a_child(env={"Loky_Added": "2", "loky_taken": None})
     assert told["argv"] == ["a", "b c", "ü"]
-    assert told["cwd"] == os.getcwd()
+    assert told["cwd"] == str(Path.cwd())
     assert told["stdin"] == ""
     assert told["environment"]["LOKY_GIVEN"] == "ä=ö"
     assert told["environment"]["LOKY_ADDED"] == "2"
@@ -237,10 +202,11 @@ def test_a_child_gets_no_other_handle() -> None:
     read_end, write_end = os.pipe()
     os.set_inheritable(write_end, True)
     child, channel = start("sleep")
-    with child, channel, open(read_end, "rb") as reader:
+    with child, channel:
         assert channel.recv(1) == b"!"
         os.close(write_end)
-        assert reader.read() == b""
+        assert os.read(read_end, 1) == b""
+    os.close(read_end)
 
 
 @pytest.mark.slow
@@ -295,84 +261,6 @@ def test_no_handle_leaks_over_500_spawns() -> None:
     assert 10 < count_handles() <= before + 2
 
 
-def test_an_entry_that_cannot_be_imported_is_an_error_with_its_traceback() -> None:
-    """`check` raises what happened in the child, with the stage."""
-    with spawn("no_such_module:function") as child, pytest.raises(ChildFailedError) as caught:
-        child.check(SOON)
-    assert caught.value.stage == "import"
-    assert caught.value.exitcode == 1
-    assert "No module named 'no_such_module'" in caught.value.traceback
-
-
-def test_an_entry_that_raises_is_an_error_with_its_traceback() -> None:
-    """The traceback comes whole, also its letters outside ASCII."""
-    with spawn(f"{ENTRIES}:fail") as child, pytest.raises(ChildFailedError) as caught:
-        child.check(SOON)
-    assert caught.value.stage == "call"
-    assert caught.value.traceback.rstrip().endswith("ValueError: größer als erlaubt")
-
-
-def test_a_traceback_larger_than_its_pipe_keeps_its_end() -> None:
-    """A child never waits for somebody to read its report; the end of the traceback survives."""
-    with spawn(f"{ENTRIES}:fail_deeply") as child, pytest.raises(ChildFailedError) as caught:
-        child.check(SOON)
-    assert caught.value.stage == "call"
-    assert caught.value.traceback.rstrip().endswith("xEND")
-
-
-def test_a_report_never_blocks_its_writer() -> None:
-    """What an entry writes into its report can be read, up to what the pipe holds."""
-    with spawn(f"{ENTRIES}:write_reports") as child:
-        child.check(SOON)
-        report = child.report()
-        assert report == child.report()
-    assert report.startswith(b"line of a report\n")
-    assert 60_000 < len(report) <= 65_536
-
-
-def bad_calls(folder: Path) -> Iterator[tuple[type[Exception], str, dict[str, Any]]]:
-    """Yield the error expected, what its message names, and the arguments that cause it."""
-    (folder / "text.exe").write_text("no program")
-    (folder / "file").touch()
-    closed = socket.socket()
-    closed.close()
-    python = str(folder / "missing" / "python.exe")
-    yield loky_spawn.InterpreterError, repr(python), {"python": python}
-    text = str(folder / "text.exe")
-    yield loky_spawn.InterpreterError, repr(text), {"python": text}
-    yield loky_spawn.WorkingDirectoryError, "missing", {"cwd": folder / "missing"}
-    yield loky_spawn.WorkingDirectoryError, "file", {"cwd": folder / "file"}
-    yield loky_spawn.HandoverError, "'A=B'", {"env": {"A=B": "1"}}
-    yield loky_spawn.HandoverError, "payload", {"payload": "text"}
-    yield loky_spawn.HandoverError, "closed", {"channels": [closed]}
-    yield loky_spawn.HandoverError, "pass_fds", {"pass_fds": [5]}
-
-
-@pytest.mark.parametrize("number", range(8))
-def test_bad_input_is_a_typed_error(tmp_path: Path, number: int) -> None:
-    """Each mistake is an error of its own type that names the value."""
-    kind, named, options = next(itertools.islice(bad_calls(tmp_path), number, None))
-    with pytest.raises(kind) as caught:
-        spawn(f"{ENTRIES}:sleep", **options)
-    assert named in str(caught.value)
-
-
-@pytest.mark.slow
-def test_failures_leak_no_handle(tmp_path: Path) -> None:
-    """The parent has as many handles after 400 refused calls as before."""
-    from support.windows_handles import count_handles
-
-    calls = [options for _, _, options in bad_calls(tmp_path)]
-    before = 0
-    for turn in range(51):
-        if turn == 1:
-            before = count_handles()
-        for options in calls:
-            with pytest.raises(loky_spawn.SpawnError):
-                spawn(f"{ENTRIES}:sleep", **options)
-    assert 10 < count_handles() <= before + 2
-
-
 def copy_of_the_interpreter(folder: Path) -> Path:
     """Copy the interpreter without its site-packages; return its program."""
     skip = shutil.ignore_patterns("Lib", "*.chm", "Doc")
@@ -391,11 +279,11 @@ def test_blanks_and_umlauts_in_every_path(tmp_path: Path, monkeypatch: pytest.Mo
     )
     monkeypatch.syspath_prepend(str(place))
     ours, theirs = socket.socketpair()
-    with ours, theirs:
-        with spawn("eintritt:describe", channels=[theirs], python=python, cwd=place) as child:
-            theirs.close()
-            told = json.loads(read_all(ours))
-            child.check(SOON)
+    child = spawn("eintritt:describe", channels=[theirs], python=python, cwd=place)
+    theirs.close()
+    with child, ours:
+        told = json.loads(read_all(ours))
+        child.check(SOON)
     assert told["cwd"] == str(place)
     assert told["executable"] == str(python)
 
@@ -419,11 +307,11 @@ def test_the_launcher_of_a_virtual_environment_is_stepped_over(tmp_path: Path) -
 
 def test_a_frozen_program_becomes_the_child(monkeypatch: pytest.MonkeyPatch) -> None:
     """`freeze_support` boots the child from the handles that follow the marker."""
-    from loky_spawn import _win32
+    from loky_spawn import _frozen, _win32
 
     def command(order: Any, program: str, boot: int, report: int) -> list[str]:
         code = "import loky_spawn; loky_spawn.freeze_support(); print('not a child')"
-        return [program, "-c", code, _win32.MARKER, str(boot), str(report)]
+        return [program, "-c", code, _frozen.MARKER, str(boot), str(report)]
 
     monkeypatch.setattr(_win32, "_command", command)
     test_a_channel_carries_bytes_both_ways()

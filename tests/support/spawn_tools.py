@@ -123,7 +123,7 @@ def wait_until_gone(pids: Sequence[int], patience: float) -> list[int]:
 
 def open_descriptors() -> int:
     """Return how many descriptors this process has open."""
-    return len(os.listdir("/proc/self/fd")) - 1
+    return len(list(Path("/proc/self/fd").iterdir())) - 1
 
 
 def child_pids() -> list[int]:

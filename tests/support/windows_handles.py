@@ -2,8 +2,8 @@
 
 Facts:
 
-- `GetProcessHandleCount` is not implemented in wine 8.0: it says 0, and psutil with it. So the numbers
-  are tried one by one; both systems give small multiples of 4, the lowest free ones first.
+- `GetProcessHandleCount` is not implemented in wine 8.0: it says 0, and psutil with it. So the
+  numbers are tried one by one; both systems give small multiples of 4, lowest free ones first.
 """
 
 # ruff: noqa: E402 (the assertion comes before the imports, so that mypy skips those elsewhere)

@@ -33,8 +33,9 @@ if TYPE_CHECKING:
     from ._frames import encode_frame as encode_frame
     from ._obituary import Obituary as Obituary
     from ._reactor import Reactor as Reactor
+    from ._segments import SegmentPool as SegmentPool
+    from ._starting import start_worker as start_worker
     from ._worker import Worker as Worker
-    from ._worker import start_worker as start_worker
 
 __version__ = "0.1.0"
 
@@ -51,6 +52,7 @@ _HOME_OF = {
     "ProtocolError": "._errors",
     "Reactor": "._reactor",
     "RemoteTraceback": "._errors",
+    "SegmentPool": "._segments",
     "SpawnError": "loky_spawn",
     "TimerFired": "._events",
     "Worker": "._worker",
@@ -65,7 +67,7 @@ _HOME_OF = {
     "encode_frame": "._frames",
     "encode_whole": "._encoding",
     "rebuild_failure": "._failures",
-    "start_worker": "._worker",
+    "start_worker": "._starting",
 }
 
 __all__ = [
@@ -81,6 +83,7 @@ __all__ = [
     "ProtocolError",
     "Reactor",
     "RemoteTraceback",
+    "SegmentPool",
     "SpawnError",
     "TimerFired",
     "Worker",

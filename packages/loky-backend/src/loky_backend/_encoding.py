@@ -11,7 +11,7 @@ import sys
 
 from . import _cpython
 from ._errors import EncodingError
-from ._frames import MAX_BUFFERS
+from ._frames import LARGE, MAX_BUFFERS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,13 +33,20 @@ class Encoded:
     Attributes:
         body: the pickle.
         buffers: its out-of-band buffers, contiguous, views of the object's own memory.
+        segment: (number, positions) if large ones of them were placed into a segment, else None.
     """
 
-    __slots__ = ("body", "buffers")
+    __slots__ = ("body", "buffers", "segment")
 
     def __init__(self, body: bytes, buffers: Sequence[Buffer] = ()) -> None:
         self.body = body
         self.buffers = buffers
+        self.segment: tuple[int, frozenset[int]] | None = None
+
+    @property
+    def large(self) -> bool:
+        """Whether some of its buffers are better placed into a segment."""
+        return any(len(buffer) >= LARGE for buffer in self.buffers)
 
     @property
     def size(self) -> int:

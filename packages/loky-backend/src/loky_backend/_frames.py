@@ -5,9 +5,11 @@ which task a frame belongs to stands in the header, outside any pickle, so a bod
 decoded costs that one task.
 
     header   magic u16 | kind u8 | token u8 | buffers u32 | task u64 | body size u64   (24 bytes)
-    table    one u64 per buffer: its size
+    table    one u64 per buffer: its size; the top bit says that it lies in a segment
+             one u64 more if any does: the segment's number; its top bit says that the segment's
+             descriptor comes along (`_segments`)
     body     bytes
-    buffers  the raw bytes of each, one after the other
+    buffers  the raw bytes of those that are in no segment, one after the other
 
 Rules:
 1. `FrameReader` allocates what a header claims only as memory that the kernel fills on touch, so a
@@ -38,22 +40,29 @@ _SIZE = Struct("<Q")
 
 
 class FrameKind:
-    """What a frame is. The parent sends TASK, CLAIMED_TASK and STOP, the worker the others.
+    """What a frame is, and who sends it.
 
     Plain numbers, since importing `enum` would cost every worker 3 ms.
     """
 
-    TASK = 1
-    CLAIMED_TASK = 2  # to be run only if the next token of the claim channel is its own
-    STOP = 3
-    READY = 4
-    RESULT = 5
-    FAILURE = 6
+    TASK = 1  # parent: run this
+    CLAIMED_TASK = 2  # parent: run this if the next token of the claim channel is its own
+    STOP = 3  # parent: end
+    READY = 4  # worker: initialized
+    RESULT = 5  # worker: what the task returned
+    FAILURE = 6  # worker: what the task raised; task 0 is the initializer
+    DESCRIPTORS = 7  # parent: from now on expect descriptors beside tokens; worker: I do
+    RELEASE = 8  # both: the segments named in the body are not used here any more
+    FORGET = 9  # both: the segments named in the body are gone; close their descriptors
 
+
+_TOP_BIT = 1 << 63
+_HAS_SEGMENT = 1 << 31
 
 MAX_BODY = 1 << 44
 MAX_BUFFERS = 1 << 12
 SCRATCH = 1 << 16
+LARGE = 1 << 20  # bytes from which a buffer is better placed into a segment (`_segments`)
 _MAP_FROM = 1 << 18
 
 
@@ -65,19 +74,24 @@ class Frame:
         token: the byte that claims the task, 0 where none is needed.
         task: the id of the task it belongs to, 0 for none.
         body: the encoded message; writable memory of its own, or bytes.
-        buffers: out-of-band buffers, each writable memory of its own.
+        buffers: out-of-band buffers, each writable memory of its own; b"" stands for one that
+            lies in the segment.
+        segment: number of the segment that holds some of the buffers, -1 for none.
+        fresh: whether the segment's descriptor comes along.
+        placed: (position in `buffers`, size) of those that lie in the segment, in their order.
     """
 
-    __slots__ = ("body", "buffers", "kind", "task", "token")
+    __slots__ = ("body", "buffers", "fresh", "kind", "placed", "segment", "task", "token")
 
-    def __init__(
-        self, kind: int, token: int, task: int, body: Buffer, buffers: list[Buffer]
-    ) -> None:
+    def __init__(self, kind: int, token: int, task: int) -> None:
         self.kind = kind
         self.token = token
         self.task = task
-        self.body = body
-        self.buffers = buffers
+        self.body: Buffer = b""
+        self.buffers: list[Buffer] = []
+        self.segment = -1
+        self.fresh = False
+        self.placed: list[tuple[int, int]] = []
 
     def __repr__(self) -> str:
         return f"Frame(kind={self.kind}, task={self.task}, {len(self.body)} bytes)"
@@ -96,6 +110,45 @@ def encode_frame(
         return [head + body] if len(body) < SCRATCH else [head, body]
     table = b"".join([_SIZE.pack(len(buffer)) for buffer in buffers])
     return [head + table, body, *buffers]
+
+
+def encode_placed_frame(
+    kind: int,
+    task: int,
+    body: Buffer,
+    buffers: Sequence[Buffer],
+    segment: SegmentUse,
+    token: int = 0,
+) -> list[Buffer]:
+    """Return the pieces of a frame some of whose buffers were placed into a segment."""
+    count = len(buffers) | _HAS_SEGMENT
+    table = [HEADER.pack(MAGIC, kind, token, count, task, len(body))]
+    pieces: list[Buffer] = [body]
+    for position, buffer in enumerate(buffers):
+        if position in segment.positions:
+            table.append(_SIZE.pack(len(buffer) | _TOP_BIT))
+        else:
+            table.append(_SIZE.pack(len(buffer)))
+            pieces.append(buffer)
+    table.append(_SIZE.pack(segment.number | (_TOP_BIT if segment.fresh else 0)))
+    return [b"".join(table), *pieces]
+
+
+class SegmentUse:
+    """How one frame uses a segment.
+
+    Attributes:
+        number: the segment's number at its sender.
+        positions: which of the frame's buffers lie in it.
+        fresh: whether the receiver has not got the segment's descriptor yet.
+    """
+
+    __slots__ = ("fresh", "number", "positions")
+
+    def __init__(self, number: int, positions: frozenset[int], fresh: bool) -> None:
+        self.number = number
+        self.positions = positions
+        self.fresh = fresh
 
 
 def _room(size: int) -> Buffer:
@@ -171,20 +224,18 @@ class FrameReader:
         start = 0
         while self._filled - start >= HEADER.size:
             magic, kind, token, count, task, size = HEADER.unpack_from(self._scratch, start)
-            known = FrameKind.TASK <= kind <= FrameKind.FAILURE
-            if magic != MAGIC or not known or size > MAX_BODY or count > MAX_BUFFERS:
+            entries = (count & ~_HAS_SEGMENT) + (count >= _HAS_SEGMENT)
+            known = FrameKind.TASK <= kind <= FrameKind.FORGET
+            if magic != MAGIC or not known or size > MAX_BODY or entries > MAX_BUFFERS + 1:
                 raise ProtocolError(f"not a frame: {bytes(self._view[start : start + 24])!r}")
-            body_at = start + HEADER.size + _SIZE.size * count
+            body_at = start + HEADER.size + _SIZE.size * entries
             if body_at > self._filled:
                 break
-            sizes = [
-                _SIZE.unpack_from(self._scratch, start + HEADER.size + _SIZE.size * i)[0]
-                for i in range(count)
-            ]
+            frame = Frame(kind, token, task)
+            sizes = self._read_table(frame, count, start + HEADER.size) if count else []
             total = size + sum(sizes)
             if total > MAX_BODY:
                 raise ProtocolError(f"a frame of {total} bytes")
-            frame = Frame(kind, token, task, b"", [])
             if body_at + total > self._filled:
                 if body_at + total - start <= SCRATCH:
                     break  # fits into the scratch memory once it was moved to the front
@@ -200,6 +251,24 @@ class FrameReader:
         self._keep_from(start)
         return frames
 
+    def _read_table(self, frame: Frame, count: int, at: int) -> list[int]:
+        """Return the sizes of the buffers as they are in the stream: 0 for one in the segment."""
+        sizes = []
+        for position in range(count & ~_HAS_SEGMENT):
+            size = _SIZE.unpack_from(self._scratch, at)[0]
+            at += _SIZE.size
+            if size & _TOP_BIT:
+                frame.placed.append((position, size & ~_TOP_BIT))
+                size = 0
+            sizes.append(size)
+        if count & _HAS_SEGMENT:
+            number = _SIZE.unpack_from(self._scratch, at)[0]
+            frame.fresh = bool(number & _TOP_BIT)
+            frame.segment = number & ~_TOP_BIT
+        elif frame.placed:
+            raise ProtocolError("a buffer in a segment that is not named")
+        return sizes
+
     def _keep_from(self, start: int) -> None:
         rest = self._filled - start
         if start and rest:
@@ -209,7 +278,7 @@ class FrameReader:
     def _receive_apart(self, frame: Frame, size: int, sizes: list[int], body_at: int) -> None:
         """Give a large frame memory of its own and move there what has arrived of it."""
         frame.body = _room(size)
-        frame.buffers = [_room(length) if length else bytearray() for length in sizes]
+        frame.buffers = [_room(length) for length in sizes]
         have = self._view[body_at : self._filled]
         self._holes = []
         for memory in (frame.body, *frame.buffers):

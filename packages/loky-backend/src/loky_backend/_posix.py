@@ -11,6 +11,8 @@ import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import socket
+
     from loky_spawn import Handover
 
     from ._frames import Buffer
@@ -25,6 +27,8 @@ class Wire:
 
     def __init__(self, handover: Handover) -> None:
         self._data, self._claims = handover.descriptors
+        self._claim_socket: socket.socket | None = None
+        self._descriptors: dict[int, int] = {}  # by the token they came with
 
     def receive(self, target: memoryview) -> int:
         """Read some bytes into `target`; 0 when the parent closed its end."""
@@ -33,9 +37,39 @@ class Wire:
     def next_token(self) -> int:
         """Return the next token of the claim channel, -1 if there is none."""
         try:
-            return os.read(self._claims, 1)[0]
+            if self._claim_socket is None:
+                return os.read(self._claims, 1)[0]
+            data, descriptors = _receive_one(self._claim_socket)
         except (BlockingIOError, IndexError):  # none is there, or the parent is gone
             return -1
+        if descriptors:
+            self._descriptors[data[0]] = descriptors[0]
+        return data[0]
+
+    def expect_descriptors(self) -> None:
+        """From now on read tokens in the way that catches the descriptors that come with them."""
+        self._socket_of_claims()
+
+    def descriptor_of(self, token: int) -> int:
+        """Return the descriptor that came with a token, -1 if none did."""
+        return self._descriptors.pop(token, -1)
+
+    def send_descriptor(self, fd: int) -> bool:
+        """Pass a descriptor to the parent; False if the channel does not take it now."""
+        import socket
+
+        try:
+            socket.send_fds(self._socket_of_claims(), [b"d"], [fd])
+        except OSError:
+            return False
+        return True
+
+    def _socket_of_claims(self) -> socket.socket:
+        import socket
+
+        if self._claim_socket is None:
+            self._claim_socket = socket.socket(fileno=os.dup(self._claims))
+        return self._claim_socket
 
     def send(self, pieces: list[Buffer]) -> None:
         """Write the pieces of a frame, all of them."""
@@ -52,6 +86,13 @@ class Wire:
                 sent -= len(views.pop(0))
             if sent:
                 views[0] = views[0][sent:]
+
+
+def _receive_one(claims: socket.socket) -> tuple[bytes, list[int]]:
+    import socket
+
+    data, descriptors, _, _ = socket.recv_fds(claims, 1, 1)
+    return data, descriptors
 
 
 def dump_stacks_on(number: int, report: int) -> None:

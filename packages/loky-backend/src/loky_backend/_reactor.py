@@ -103,6 +103,7 @@ class Reactor:
 
     def add(self, worker: Worker) -> None:
         """Watch a worker from now on; the reactor closes it when it is dead. Any thread."""
+        worker.on_blocked = self._flush_later
         self.call(lambda: self._watch(worker))
         if self._closed:
             worker.close()
@@ -121,8 +122,8 @@ class Reactor:
         else:
             self.call(change)
 
-    def flush_later(self, worker: Worker) -> None:
-        """Send the rest of what `worker.send` left, as its channel takes it. Any thread."""
+    def _flush_later(self, worker: Worker) -> None:
+        """Send the rest of what `worker.flush` left, as its channel takes it. Any thread."""
         self.call(lambda: self._watch_for_write(worker))
 
     # -- in the reactor's thread ---------------------------------------------------------------
@@ -198,7 +199,8 @@ class Reactor:
             self._selector.modify(worker.socket, both, (worker, "data"))
 
     def _write(self, worker: Worker) -> None:
-        if worker.flush() and not worker.ended:
+        worker.flush()
+        if not (worker.wants_write or worker.ended):
             self._selector.modify(worker.socket, selectors.EVENT_READ, (worker, "data"))
 
     def _read(self, worker: Worker, events: list[Event]) -> None:

@@ -30,6 +30,17 @@ class Wire:
         """Return -1: there are no tokens on this system."""
         return -1
 
+    def expect_descriptors(self) -> None:
+        """Do nothing: the parent sends none."""
+
+    def descriptor_of(self, token: int) -> int:
+        """Return -1: none came."""
+        return -1
+
+    def send_descriptor(self, fd: int) -> bool:
+        """Return False: none can be sent."""
+        return False
+
     def send(self, pieces: list[Buffer]) -> None:
         """Write the pieces of a frame, all of them."""
         for piece in pieces:

@@ -1,52 +1,69 @@
 """A worker process as its parent sees it: the child, its private channel, its claim tokens.
 
 Rules:
-1. `send` never blocks and never runs user code; what the kernel does not take stays in the outbox.
+1. `queue` and `flush` never block and never run user code; what the kernel does not take stays here.
 2. Whoever holds `_writing` writes; nobody ever waits for it. A thread that cannot have it leaves
    its frame in the outbox, where the holder finds it (it looks again after letting go).
-3. A token goes into the claim channel before its frame goes into the data channel.
+3. A token goes into the claim channel before its frame goes into the data channel, and a descriptor
+   goes with a token.
 4. `receive` is called by one thread at a time, the reactor's.
+
+Facts:
+- unix(7): a descriptor arrives with the byte it was sent with, and is closed by the kernel if that
+  byte is read without asking for descriptors. Hence DESCRIPTORS: no descriptor is sent before the
+  worker said that it reads tokens in the way that catches them.
 """
 
 from __future__ import annotations
 
-import marshal
-import signal
 import socket
 import sys
 import threading
 from collections import deque
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 
-from loky_spawn import ChildFailedError, ChildProcess, spawn
+from loky_spawn import ChildFailedError, ChildProcess
 
 from ._failures import failure_text
-from ._frames import Frame, FrameReader
+from ._frames import (
+    Frame,
+    FrameKind,
+    FrameReader,
+    SegmentUse,
+    encode_frame,
+    encode_placed_frame,
+)
 from ._obituary import Obituary, clip_stacks
+from ._segments import SegmentPool, SegmentReader, decode_numbers, encode_numbers
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable
+    from typing import TypeAlias
 
+    from ._encoding import Encoded
     from ._frames import Buffer
 
-_ENTRY = "loky_backend._worker_main:main"
+    Entry: TypeAlias = tuple[int, int, "Encoded | bytes | None", bool]
+
 _READS_PER_TURN = 16
 _PIECES_PER_SEND = 512
+_TOKENS = 255  # tokens are numbered round and round; fewer tasks than that are claimed at a time
 
 
 class Worker:
-    """One worker: start it with `start_worker`, add it to a `Reactor`, send it frames.
+    """One worker: start it with `start_worker`, add it to a `Reactor`, send it tasks.
 
     Attributes:
-        ident: the number its owner gave it.
+        ident: the number its owner gave it; must not be 0.
         name: for messages.
         child: the process.
         socket: the parent's end of the data channel; non-blocking.
         ready: whether it said that it is ready for tasks.
         stopping: whether it was told to stop.
         reason: why the parent ended it, "" if it did not.
-        failure: the traceback of its failed initializer, as a FAILURE frame's body.
+        failure: what its failed initializer raised, as the body of a FAILURE frame.
+        on_blocked: called with the worker when `flush` left something; the reactor sets it.
     """
 
     def __init__(
@@ -55,6 +72,7 @@ class Worker:
         child: ChildProcess,
         data: socket.socket,
         claims: tuple[socket.socket, ...],
+        segments: SegmentPool | None,
     ) -> None:
         self.ident = ident
         self.name = child.name
@@ -67,56 +85,104 @@ class Worker:
         self.reason = ""
         self.failure: Buffer | None = None
         self.wants_write = False
+        self.on_blocked: Callable[[Worker], None] | None = None
         self._claims = claims  # ours to write to, and a copy of the worker's end to take back from
+        self._segments = segments
+        self._takes_descriptors = False
+        self._asked_for_descriptors = False
         self._reader = FrameReader()
-        self._outbox: deque[tuple[int, Sequence[Buffer]]] = deque()
+        self._mapped = SegmentReader(self._release)
+        self._outbox: deque[Entry] = deque()
         self._unsent: list[memoryview] = []  # of whoever holds _writing
+        self._next_token = 0
+        self._claimed: dict[int, tuple[int, int]] = {}  # token -> (task, segment lent for it)
         self._writing = threading.Lock()
 
-    def queue(self, pieces: Sequence[Buffer], token: int = -1) -> None:
-        """Put a frame into the outbox; `flush` sends it. Any thread; takes no lock."""
-        self._outbox.append((token, pieces))
+    # -- to the worker -----------------------------------------------------------------------
 
-    def send(self, pieces: Sequence[Buffer], token: int = -1) -> bool:
-        """Send a frame; `token` claims it (-1 for none). Never blocks; any thread.
+    def queue(
+        self, kind: int, task: int = 0, content: Encoded | bytes | None = None, claim: bool = False
+    ) -> None:
+        """Put a frame into the outbox; `flush` sends it. Any thread; takes no lock.
 
-        Returns:
-            False if a part of it has to wait until the channel takes more: call `flush` then.
+        Args:
+            kind: one of `FrameKind`.
+            task: the task's id.
+            content: what it carries.
+            claim: the worker must claim the task before it runs it, so `take_back` can have it.
         """
-        self.queue(pieces, token)
-        return self.flush()
+        self._outbox.append((kind, task, content, claim))
 
-    def flush(self) -> bool:
-        """Send what waits, as far as the kernel takes it; False if something is left."""
+    def flush(self) -> None:
+        """Send what waits, as far as the kernel takes it. Never blocks; any thread."""
         while self._outbox or self.wants_write:
             if not self._writing.acquire(blocking=False):
-                return True  # the holder looks into the outbox again after letting go
+                return  # the holder looks into the outbox again after letting go
             try:
                 self.wants_write = not self._write_out()
             finally:
                 self._writing.release()
             if self.wants_write:
-                return False
-        return True
+                if self.on_blocked is not None:
+                    self.on_blocked(self)
+                return
 
     def _write_out(self) -> bool:
+        """Write until the outbox is empty (True) or the kernel takes no more (False)."""
         while True:
-            if not self._unsent:
-                try:
-                    token, pieces = self._outbox.popleft()
-                except IndexError:
-                    return True
-                if token >= 0:
-                    self._claims[0].send(bytes((token,)))
-                self._unsent = [memoryview(piece).cast("B") for piece in pieces if len(piece)]
             try:
-                self._send_some()
+                if not self._unsent:
+                    self._unsent = self._next_pieces()
+                if self._unsent:
+                    self._send_some()
+            except IndexError:
+                return True  # the outbox is empty
             except BlockingIOError:
                 return False
             except OSError:  # EPIPE, ECONNRESET: it is dying; its sentinel tells the reactor
                 self._unsent = []
                 self._outbox.clear()
                 return True
+
+    def _next_pieces(self) -> list[memoryview]:
+        """Make the next frame of the outbox, and send what goes before it."""
+        kind, task, content, claim = self._outbox.popleft()
+        if content is None or isinstance(content, bytes):
+            pieces = encode_frame(kind, task, content or b"")
+        else:
+            use = self._segment_use(content)
+            token = self._send_token(task, use) if claim or (use and use.fresh) else 0
+            if claim:
+                kind = FrameKind.CLAIMED_TASK
+            if use is None:
+                pieces = encode_frame(kind, task, content.body, content.buffers, token)
+            else:
+                body, buffers = content.body, content.buffers
+                pieces = encode_placed_frame(kind, task, body, buffers, use, token)
+        return [memoryview(piece).cast("B") for piece in pieces if len(piece)]
+
+    def _segment_use(self, content: Encoded) -> SegmentUse | None:
+        if self._segments is None or not content.large:
+            return None
+        if not self._asked_for_descriptors:
+            self._asked_for_descriptors = True
+            self.queue(FrameKind.DESCRIPTORS)  # goes out after this task, which goes by stream
+        if not self._takes_descriptors or content.segment is None:
+            return None
+        number, positions = content.segment
+        return SegmentUse(number, positions, self._segments.lend(number, self.ident))
+
+    def _send_token(self, task: int, use: SegmentUse | None) -> int:
+        token = self._next_token
+        self._next_token = (token + 1) % _TOKENS
+        lent = -1 if use is None else use.number
+        self._claimed[token] = (task, lent)
+        data = bytes((token,))
+        if use is not None and use.fresh and self._segments is not None:
+            socket.send_fds(self._claims[0], [data], [self._segments.descriptor(lent)])
+        else:
+            self._claims[0].send(data)
+        return token
 
     def _send_some(self) -> None:
         unsent = self._unsent
@@ -130,19 +196,25 @@ class Worker:
             unsent[0] = unsent[0][sent:]
 
     def take_back(self) -> list[int]:
-        """Take unread tokens out of the claim channel; return them. The worker will not run these.
+        """Take back the claimed tasks that the worker has not begun; return their ids.
 
-        Never blocks; works while the worker is deep in C code. Any thread.
+        It will not run them. Never blocks; works while the worker is deep in C code; any thread.
         """
-        tokens: list[int] = []
+        tasks = []
         if len(self._claims) == 2:
-            with suppress(BlockingIOError, OSError):
+            with suppress(OSError):  # BlockingIOError: no token is left
                 while data := self._claims[1].recv(256):
-                    tokens.extend(data)
-        return tokens
+                    for token in data:
+                        task, lent = self._claimed.pop(token)
+                        tasks.append(task)
+                        if lent >= 0 and self._segments is not None:
+                            self._segments.not_delivered(lent, self.ident)
+        return tasks
+
+    # -- from the worker ---------------------------------------------------------------------
 
     def receive(self) -> list[Frame]:
-        """Read what has arrived, some; return the frames that are complete.
+        """Read what has arrived, some; return the frames that are complete and the owner's.
 
         Raises:
             ProtocolError: the worker sent something that is not a frame.
@@ -157,18 +229,56 @@ class Worker:
                 self.drained = True
                 break
             except OSError:  # ECONNRESET: it died with unread data of ours
-                self.ended = True
-                break
+                count = 0
             if not count:
                 self.ended = True
                 break
-            frames += self._reader.advance(count)
+            frames += [
+                frame for frame in self._reader.advance(count) if self._is_for_owner(frame)
+            ]
             if count < len(target):
                 break
         return frames
 
+    def _is_for_owner(self, frame: Frame) -> bool:
+        """Serve a frame about segments here; complete one whose buffers lie in a segment."""
+        if frame.kind < FrameKind.DESCRIPTORS:
+            if frame.segment >= 0:
+                self._mapped.fill(frame, self._received_descriptor() if frame.fresh else -1)
+            return True
+        if frame.kind == FrameKind.DESCRIPTORS:
+            self._takes_descriptors = True
+            if self._segments is not None:
+                self._segments.in_use = True
+        elif frame.kind == FrameKind.RELEASE:
+            for number in decode_numbers(frame.body):
+                if self._segments is not None:
+                    self._segments.release(number, self.ident)
+        else:
+            self._mapped.forget(decode_numbers(frame.body))
+        return False
+
+    def _received_descriptor(self) -> int:
+        """Take the descriptor that the worker sent before its frame."""
+        try:
+            _, descriptors, _, _ = socket.recv_fds(self._claims[0], 1, 1)
+        except OSError:  # none came: this process has no descriptor left to give it
+            return -1
+        return descriptors[0] if descriptors else -1
+
+    def _release(self, number: int) -> None:
+        self.queue(FrameKind.RELEASE, content=encode_numbers([number]))
+        self.flush()
+
+    def forget(self, number: int) -> None:
+        """Tell the worker that a segment of ours is closed. Any thread; never blocks."""
+        self.queue(FrameKind.FORGET, content=encode_numbers([number]))
+        self.flush()
+
+    # -- its end -----------------------------------------------------------------------------
+
     def kill(self, reason: str) -> None:
-        """End the process and what it started, at once; remember why. Any thread."""
+        """End the process at once; remember why. Any thread; never blocks."""
         self.reason = self.reason or reason
         self.child.kill()
 
@@ -199,58 +309,7 @@ class Worker:
         self.socket.close()
         for end in self._claims:
             end.close()
+        self._mapped.close()
+        if self._segments is not None:
+            self._segments.receiver_died(self.ident)
         self.child.close()
-
-
-def start_worker(
-    ident: int,
-    *,
-    initializer: bytes | None = None,
-    env: Mapping[str, str | None] | None = None,
-    name: str | None = None,
-) -> Worker:
-    """Start a worker process.
-
-    Args:
-        ident: a number of the caller's choice; names the worker in events.
-        initializer: `encode((function, arguments)).body` to be called before the first task; None
-            for none.
-        env: changes to its environment (`loky_spawn.spawn`).
-        name: for messages; None means ``"worker-IDENT"``.
-
-    Returns:
-        The worker, starting. Tasks may be sent at once.
-
-    Raises:
-        loky_spawn.SpawnError: it could not be started; nothing is left open.
-
-    Blocks for about a millisecond; any thread.
-    """
-    settings = marshal.dumps({"initializer": initializer, "dump_signal": _dump_signal()})
-    with ExitStack() as on_error, ExitStack() as always:
-        ends: list[socket.socket] = []
-        for _ in ("data", "claims"):
-            for end in socket.socketpair():
-                on_error.callback(end.close)
-                ends.append(end)
-        data, childs_data, claims, childs_claims = ends
-        always.callback(childs_data.close)
-        data.setblocking(False)
-        claims.setblocking(False)
-        childs_claims.setblocking(False)
-        child = spawn(
-            _ENTRY,
-            payload=settings,
-            channels=(childs_data, childs_claims),
-            env=env,
-            name=name or f"worker-{ident}",
-        )
-        on_error.pop_all()
-    return Worker(ident, child, data, (claims, childs_claims))
-
-
-def _dump_signal() -> int:
-    """The signal on which a worker writes its stacks: one that user code hardly ever uses."""
-    if sys.platform == "win32":
-        return 0
-    return getattr(signal, "SIGRTMAX", signal.SIGUSR2 + 1) - 1

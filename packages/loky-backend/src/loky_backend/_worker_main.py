@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
     from loky_spawn import Handover
 
+    from ._worker_segments import WorkerSegments
+
 
 def main(handover: Handover) -> None:
     """Entry of a worker process (`loky_spawn.spawn`)."""
@@ -50,6 +52,7 @@ class _WorkerLoop:
         self._reader = FrameReader()
         self._held_token = -1  # a token that was read but belongs to a later task
         self._interruptible = False
+        self._segments: WorkerSegments | None = None  # from the first large buffer on
         _cpython.set_interrupt_handler(self._on_interrupt)
 
     def _on_interrupt(self, _number: int, _frame: FrameType | None) -> None:
@@ -63,10 +66,15 @@ class _WorkerLoop:
             return
         self._wire.send(encode_frame(FrameKind.READY))
         for frame in self._frames():
-            if frame.kind == FrameKind.STOP:
+            kind = frame.kind
+            if kind == FrameKind.STOP:
                 return
-            if frame.kind == FrameKind.TASK or self._claim(frame.token):
+            if kind >= FrameKind.DESCRIPTORS:
+                self._large().handle(frame)
+            elif (kind == FrameKind.TASK and not frame.fresh) or self._claim(frame.token):
                 self._serve(frame)
+                if self._segments is not None:
+                    self._segments.tell_releases()
 
     def _initialize(self, encoded: bytes) -> bool:
         stage = "decode"
@@ -87,6 +95,14 @@ class _WorkerLoop:
                 return
             yield from reader.advance(count)
 
+    def _large(self) -> WorkerSegments:
+        """What moves large buffers; imported when the first of them comes."""
+        if self._segments is None:
+            from ._worker_segments import WorkerSegments
+
+            self._segments = WorkerSegments(self._wire)
+        return self._segments
+
     def _claim(self, token: int) -> bool:
         """Say whether the task with this token is still ours; take the token if so."""
         if self._held_token < 0:
@@ -100,6 +116,8 @@ class _WorkerLoop:
         stage = "decode"
         try:
             try:
+                if frame.segment >= 0:
+                    self._large().fill(frame)
                 self._interruptible = True
                 function, args, kwargs = decode(frame.body, frame.buffers)
                 frame.body = b""
@@ -114,4 +132,8 @@ class _WorkerLoop:
             failure = describe_failure(error, stage)
             self._wire.send(encode_frame(FrameKind.FAILURE, frame.task, failure))
         else:
-            self._wire.send(encode_frame(FrameKind.RESULT, frame.task, answer.body, answer.buffers))
+            if answer.large:
+                self._large().send_result(frame.task, answer)
+            else:
+                body, buffers = answer.body, answer.buffers
+                self._wire.send(encode_frame(FrameKind.RESULT, frame.task, body, buffers))

@@ -28,11 +28,11 @@ from loky_backend import (
     FrameArrived,
     FrameKind,
     Reactor,
+    SegmentPool,
     TimerFired,
     WorkerDied,
     WorkerReady,
     encode,
-    encode_frame,
     start_worker,
 )
 
@@ -96,6 +96,7 @@ class Pool:
         self._launcher: Workshop[int] = Workshop(f"{self.name}-launcher", self._launch)
         self._reactor = Reactor(self._on_events, self._on_reactor_failure, f"{self.name}-reactor")
         self._seats = Seats(self._reactor)
+        self._segments = SegmentPool(self._seats.forget_segment)
         self.forked = False
         self._reactor.start()
 
@@ -121,7 +122,7 @@ class Pool:
 
     def dropped(self, task: int) -> None:
         """Take note that the future of a task was cancelled."""
-        self._records.pop(task, None)
+        self._take(task)
         self.post(on.Dropped(task))
 
     def processes(self) -> dict[int, Any]:
@@ -191,14 +192,11 @@ class Pool:
                 case do.Send(worker, task):
                     record = self._records.get(task)
                     if record is not None and record.future.set_running_or_notify_cancel():
-                        assert record.encoded is not None
-                        body, buffers = record.encoded.body, record.encoded.buffers
-                        frame = encode_frame(FrameKind.TASK, task, body, buffers)
-                        self._seats.stage(worker, frame)
+                        self._seats.stage(worker, (FrameKind.TASK, task, record.encoded, False))
                     else:
                         self._inbox.append(on.Dropped(task))
                 case do.Stop(worker):
-                    self._seats.stage(worker, encode_frame(FrameKind.STOP))
+                    self._seats.stage(worker, (FrameKind.STOP, 0, None, False))
                 case _:
                     pass
         return effects
@@ -234,17 +232,33 @@ class Pool:
         if record is None or call is None:
             return  # cancelled meanwhile
         try:
-            record.encoded = encode(call)
+            encoded = encode(call)
+            if encoded.large:
+                encoded.segment = self._segments.place(encoded.buffers, record)
         except BaseException as error:  # user code: pickling may raise, or exit
-            self._records.pop(task, None)
+            self._take(task)
             self.post(on.Dropped(task))
             if record.future.set_running_or_notify_cancel():
                 record.future.set_exception(error)
             if not isinstance(error, Exception) and not self.in_own_thread():
                 raise
             return
+        record.encoded = encoded
         record.call = None
+        if task not in self._records:  # taken while it was encoded
+            self._let_go(record)
         self.post(on.Encoded(task))
+
+    def _take(self, task: int) -> Record | None:
+        """Take the record of a task that is answered now; only one caller gets it."""
+        record = self._records.pop(task, None)
+        if record is not None:
+            self._let_go(record)
+        return record
+
+    def _let_go(self, record: Record) -> None:
+        if record.encoded is not None and record.encoded.segment is not None:
+            self._segments.release(record.encoded.segment[0], record)
 
     def _launch(self, ident: int) -> None:
         if not self._seats.wanted(ident):
@@ -252,7 +266,11 @@ class Pool:
             return
         try:
             worker = start_worker(
-                ident, initializer=self._initializer, env=self._env, name=f"{self.name}-{ident}"
+                ident,
+                initializer=self._initializer,
+                env=self._env,
+                name=f"{self.name}-{ident}",
+                segments=self._segments,
             )
         except BaseException as error:  # noqa: BLE001 - every task that waited for it is told
             self._seats.failed(ident, error)
@@ -262,7 +280,7 @@ class Pool:
         from . import _verdict  # noqa: F401  (while the worker boots; the reactor may need it)
 
     def _fail(self, effect: do.Fail) -> None:
-        record = self._records.pop(effect.task, None)
+        record = self._take(effect.task)
         if record is None:
             return
         from ._verdict import verdict  # a slow import, which `_launch` has done before
@@ -272,12 +290,13 @@ class Pool:
             record.future.set_exception(error)
 
     def _cancel(self, task: int) -> None:
-        record = self._records.pop(task, None)
+        record = self._take(task)
         if record is not None and record.future.cancel():
             record.future.set_running_or_notify_cancel()
 
     def _give_back(self) -> None:
         self._reactor.stop()
+        self._segments.close()
         for workshop in (self._launcher, self._feeder, self.callbacks):
             workshop.stop()
         self.ended.set()
@@ -304,7 +323,7 @@ class Pool:
             self._answer(frame)
 
     def _answer(self, frame: Any) -> None:
-        record = self._records.pop(frame.task, None)
+        record = self._take(frame.task)
         if record is None:
             return  # failed meanwhile: the executor broke or was killed
         if frame.kind == FrameKind.RESULT:

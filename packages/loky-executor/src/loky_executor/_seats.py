@@ -11,12 +11,11 @@ from collections import deque
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from typing import TypeAlias
 
-    from loky_backend import Buffer, Obituary, Reactor, Worker
+    from loky_backend import Encoded, Obituary, Reactor, Worker
 
-    Pieces: TypeAlias = Sequence[Buffer]
+    Entry: TypeAlias = tuple[int, int, "Encoded | None", bool]  # as `Worker.queue` takes them
 
 _REMEMBERED_DEATHS = 100
 
@@ -26,7 +25,7 @@ class _Seat:
 
     def __init__(self) -> None:
         self.worker: Worker | None = None
-        self.outbox: deque[Pieces] = deque()  # what came before the process was there
+        self.outbox: deque[Entry] = deque()  # what came before the process was there
         self.doom = ""  # why it is to be killed as soon as it is there
 
 
@@ -44,11 +43,11 @@ class Seats:
         """Make a seat for a worker that is to be started."""
         self._seats[ident] = _Seat()
 
-    def stage(self, ident: int, pieces: Pieces) -> None:
+    def stage(self, ident: int, entry: Entry) -> None:
         """Put a frame into the outbox of a worker; `flush` writes it."""
         seat = self._seats.get(ident)
         if seat is not None:
-            seat.outbox.append(pieces)
+            seat.outbox.append(entry)
 
     def flush(self, ident: int) -> None:
         """Hand the outbox of a worker to its channel, if it has one yet."""
@@ -57,11 +56,10 @@ class Seats:
             return  # gone, or not there yet: `occupy` flushes
         while seat.outbox:
             try:
-                seat.worker.queue(seat.outbox.popleft())
+                seat.worker.queue(*seat.outbox.popleft())
             except IndexError:
                 break  # another thread flushes too
-        if not seat.worker.flush():
-            self._reactor.flush_later(seat.worker)
+        seat.worker.flush()
 
     def wanted(self, ident: int) -> bool:
         """Whether the worker of this seat is still to be started."""
@@ -94,6 +92,12 @@ class Seats:
             seat.doom = reason
             if seat.worker is not None:
                 seat.worker.kill(reason)
+
+    def forget_segment(self, ident: int, number: int) -> None:
+        """Tell a worker that a segment is gone."""
+        seat = self._seats.get(ident)
+        if seat is not None and seat.worker is not None:
+            seat.worker.forget(number)
 
     def workers(self) -> list[Worker]:
         """Return the workers that are there now."""

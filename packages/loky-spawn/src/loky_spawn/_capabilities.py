@@ -15,6 +15,7 @@ from __future__ import annotations
 import errno
 import os
 import sys
+from contextlib import suppress
 
 _EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 _SIGKILL = 9
@@ -76,16 +77,13 @@ def _probe_setsig() -> bool:
 
 
 def _probe_job() -> bool:
-    if sys.platform != "win32":
-        return False
-    from ._job import Job
+    if sys.platform == "win32":
+        from ._job import Job
 
-    try:
-        job = Job()
-    except OSError:
-        return False
-    job.close()
-    return True
+        with suppress(OSError):  # a sandbox that has none
+            Job().close()
+            return True
+    return False
 
 
 _PROBES = {

@@ -1,4 +1,4 @@
-"""All that runs in a child before its entry: the lifeline, the signals, ``sys.path``, then the call.
+"""All that runs in a child before its entry: lifeline, signals, ``sys.path``, then the call.
 
 Rules:
 1. Nothing but `os` and `sys` is imported at the top of what a child loads, not even
@@ -91,7 +91,7 @@ def main(boot: "dict[str, Any]", report: int) -> None:
 
 
 def _leave_the_process_group(wanted: bool) -> None:
-    if wanted:
+    if sys.platform != "win32" and wanted:
         try:
             os.setpgid(0, 0)
         except PermissionError:  # EPERM: it leads a session already, which is a group of its own
@@ -100,32 +100,34 @@ def _leave_the_process_group(wanted: bool) -> None:
 
 def hold_lifeline(fd: int, with_setsig: bool) -> None:
     """Have this process (and its process group) killed when the parent's end of `fd` closes."""
-    if with_setsig:
-        try:
-            _arm_lifeline(fd)
-            return
-        except OSError:  # EINVAL: a kernel that only claims to have it
-            os.set_blocking(fd, True)
+    if with_setsig and _arm_lifeline(fd):
+        return
     import threading
 
     threading.Thread(target=_watch_lifeline, args=(fd,), daemon=True, name="loky-lifeline").start()
 
 
-def _arm_lifeline(fd: int) -> None:
+def _arm_lifeline(fd: int) -> bool:
+    """Leave it to the kernel; False if the kernel only claims to be able to."""
     if sys.platform == "win32":
         raise AssertionError("a lifeline is a pipe of a POSIX system")
     import fcntl
 
     setsig: int = getattr(fcntl, "F_SETSIG", -1)  # Linux has it, by this name
-    fcntl.fcntl(fd, fcntl.F_SETOWN, -os.getpid() if _leads_a_group() else os.getpid())
-    fcntl.fcntl(fd, setsig, 9)
     flags = fcntl.fcntl(fd, fcntl.F_GETFL)
-    fcntl.fcntl(fd, fcntl.F_SETFL, flags | os.O_ASYNC | os.O_NONBLOCK)
+    try:
+        fcntl.fcntl(fd, fcntl.F_SETOWN, -os.getpid() if _leads_a_group() else os.getpid())
+        fcntl.fcntl(fd, setsig, 9)
+        fcntl.fcntl(fd, fcntl.F_SETFL, flags | os.O_ASYNC | os.O_NONBLOCK)
+    except OSError:  # EINVAL
+        fcntl.fcntl(fd, fcntl.F_SETFL, flags)
+        return False
     try:
         if not os.read(fd, 1):  # the parent ended before the signal was armed
             os._exit(1)
     except BlockingIOError:
         pass
+    return True
 
 
 def _watch_lifeline(fd: int) -> None:
@@ -162,7 +164,7 @@ class _StandardLibraryFirst:
     ) -> "ModuleSpec | None":
         if path is not None or name not in sys.stdlib_module_names:
             return None
-        spec: "ModuleSpec | None" = self._finder.find_spec(name, self._folders, target)
+        spec: ModuleSpec | None = self._finder.find_spec(name, self._folders, target)
         return spec
 
 
@@ -201,10 +203,10 @@ def resolve(entry: str) -> "Callable[[Handover], object]":
     """Import the function an entry names."""
     module_name, _, function_name = entry.partition(":")
     __import__(module_name)
-    found: "Any" = sys.modules[module_name]
+    found: Any = sys.modules[module_name]
     for part in function_name.split("."):
         found = getattr(found, part)
-    function: "Callable[[Handover], object]" = found
+    function: Callable[[Handover], object] = found
     return function
 
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 def x_options() -> "dict[str, str | bool]":
     """Return the ``-X`` options of this interpreter; empty where it has no such thing."""
-    options: "dict[str, str | bool]" = getattr(sys, "_xoptions", {})
+    options: dict[str, str | bool] = getattr(sys, "_xoptions", {})
     return dict(options)
 
 
@@ -46,9 +46,9 @@ def settle_signals(unblock_interrupt: bool) -> None:
     if sys.platform == "win32":
         return
     try:
-        import _signal as calls
+        import _signal as calls  # type: ignore[import-not-found]
     except ImportError:  # an interpreter that is not CPython: pay for the public module
-        import signal as calls  # type: ignore[no-redef]
+        import signal as calls
     before = calls.signal(calls.SIGINT, calls.SIG_IGN)
     if unblock_interrupt:
         calls.pthread_sigmask(calls.SIG_UNBLOCK, (calls.SIGINT,))

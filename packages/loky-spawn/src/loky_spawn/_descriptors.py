@@ -4,21 +4,24 @@ A parent whose standard streams are closed (a daemon) is given their numbers for
 opens; a child would then take a pipe of ours for its standard output.
 """
 
+# ruff: noqa: E402 (the assertion comes before the imports, so that mypy skips those elsewhere)
+
 from __future__ import annotations
 
-import os
 import sys
+
+assert sys.platform != "win32"
+
+import os
 from contextlib import ExitStack
 
 from . import _capabilities
-
-assert sys.platform != "win32"
 
 _FIRST_FREE = 3
 
 
 def above_standard_streams(fd: int) -> int:
-    """Return the descriptor, moved above 2 where it was not; the caller's is closed if that fails."""
+    """Return the descriptor, moved above 2 where it was not; if that fails it is closed."""
     if fd >= _FIRST_FREE:
         return fd
     try:
@@ -49,7 +52,7 @@ def make_pipe() -> tuple[int, int]:
 
 def anonymous_file() -> int:
     """Return a file without a name: a memfd, else a temporary file that is unlinked at birth."""
-    if _capabilities.has("memfd"):
+    if sys.platform == "linux" and _capabilities.has("memfd"):
         return above_standard_streams(os.memfd_create("loky-spawn", os.MFD_CLOEXEC))
     import tempfile
 

@@ -37,7 +37,7 @@ def set_executable(path: str | os.PathLike[str] | None) -> None:
     Does not block; may be called from any thread. Needed where Python is embedded in another
     program and `sys.executable` is empty or names that program.
     """
-    global _chosen
+    global _chosen  # noqa: PLW0603 (one setting of the process; a string is set in one step)
     _chosen = None if path is None else os.fspath(path)
 
 

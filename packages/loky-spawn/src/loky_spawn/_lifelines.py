@@ -10,16 +10,19 @@ Facts:
 - A reentrant lock that is held at the fork is held in the copy, by the thread that forked.
 """
 
+# ruff: noqa: E402 (the assertion comes before the imports, so that mypy skips those elsewhere)
+
 from __future__ import annotations
 
-import os
 import sys
+
+assert sys.platform != "win32"
+
+import os
 import threading
 from contextlib import suppress
 
 from ._descriptors import make_pipe
-
-assert sys.platform != "win32"
 
 # Guards the set below against a fork between the making of a pipe and its entry, or between the
 # removal of one and its closing. Reentrant: a signal handler of the same thread may fork.

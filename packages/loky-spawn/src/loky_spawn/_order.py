@@ -35,6 +35,7 @@ class Order:
     python: str = ""
     flags: tuple[str, ...] = ()
     new_group: bool = True
+    unblock_interrupt: bool = True  # in the child; the caller's thread had SIGINT unblocked
 
     def boot_record(self, **platform_facts: Any) -> dict[str, Any]:
         """Return the record `loky_spawn._child.main` reads; plain values only, for `marshal`."""

@@ -11,14 +11,18 @@ Rules:
 Facts:
 - `subprocess.Popen` with ``pass_fds`` uses vfork+exec and reports a failed exec as OSError with
   the errno and the file name; it closes every other descriptor but the standard streams.
-- `signal.pthread_sigmask` runs pending handlers before it returns, so it may raise although it has
-  changed the mask.
 - memfd_create(2): an anonymous file; parent and child share its offset, so the parent reads the
   report with pread.
 - setpgid(2), kill(2): while any process has a number as its group, no new process is given it.
 """
 
+# ruff: noqa: E402 (the assertion comes before the imports, so that mypy skips those elsewhere)
+
 from __future__ import annotations
+
+import sys
+
+assert sys.platform != "win32"
 
 import errno
 import marshal
@@ -26,11 +30,10 @@ import os
 import select
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections import deque
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, suppress
 
 from . import _capabilities
 from ._descriptors import (
@@ -41,17 +44,16 @@ from ._descriptors import (
     write_all,
 )
 from ._frozen import MARKER, is_frozen
+from ._interrupts import interrupt_held_back
 from ._lifelines import close_lifeline, make_lifeline
 from ._order import PACKAGE_HOME
 from ._sentinel import ExitSentinel, open_sentinel
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from ._order import Order
-
-assert sys.platform != "win32"
 
 # Runs in the child. Only this package is looked up in its home, which may be the script's folder;
 # zlib is what an import from an archive needs, so it is fetched while the home is not yet there.
@@ -83,8 +85,6 @@ class PosixChild:
         self.exitcode: int | None = None
         self._dead = False
         self._released = False
-        self._watched = True  # until the sentinel is disposed of
-        self._waiters = 0
         self._owner = os.getpid()
         # Guards all that changes here, and the sentinel. Reentrant: a signal handler may kill the
         # child while the thread that it interrupts is looking at it.
@@ -92,11 +92,13 @@ class PosixChild:
         self._lifeline = lifeline
         self._report = report
         self._own_group = own_group
-        self._sentinel: ExitSentinel = open_sentinel(pid)
+        # None once released. It closes its descriptor when the last who waits has let go of it.
+        self._sentinel: ExitSentinel | None = open_sentinel(pid)
 
     @property
     def sentinel(self) -> int:
-        return self._sentinel.fd
+        sentinel = self._sentinel
+        return -1 if sentinel is None else sentinel.fd
 
     def poll(self) -> bool:
         if self._owner != os.getpid():
@@ -107,23 +109,15 @@ class PosixChild:
     def wait(self, timeout: float | None) -> bool:
         if self._owner != os.getpid():
             return False
+        deadline = None if timeout is None else time.monotonic() + timeout
         with self._lock:
-            if self._look() or not self._watched:
+            sentinel = self._sentinel
+            if self._look() or sentinel is None:
                 return self._dead
-            self._waiters += 1  # keeps the sentinel's descriptor open
-        try:
-            return self._wait(None if timeout is None else time.monotonic() + timeout)
-        finally:
-            with self._lock:
-                self._waiters -= 1
-                if self._released and not self._waiters and self._watched:
-                    self._dispose()
-
-    def _wait(self, deadline: float | None) -> bool:
         while True:
             left = None if deadline is None else max(0.0, deadline - time.monotonic())
-            ready = self._sentinel.wait(left)
-            if self.poll():
+            ready = sentinel.wait(left)
+            if self.poll() or (ready and self._released):
                 return True
             if deadline is not None and time.monotonic() >= deadline:
                 return False
@@ -132,14 +126,14 @@ class PosixChild:
 
     def _look(self) -> bool:
         """Find out whether it is dead; the lock is held."""
-        if not self._dead and self._watched:
+        if not self._dead and self._sentinel is not None:
             self._dead, self.exitcode = self._sentinel.look()
         return self._dead
 
     def send_signal(self, number: int) -> None:
         if self._owner == os.getpid():
             with self._lock:
-                if not self._look() and self._watched:
+                if not self._look() and self._sentinel is not None:
                     self._sentinel.send_signal(number)
 
     def terminate(self) -> None:
@@ -156,7 +150,7 @@ class PosixChild:
 
     def _kill_group(self) -> None:
         self._look()
-        if self._own_group and self._watched and self._sentinel.holds_pid:
+        if self._own_group and self._sentinel is not None and self._sentinel.holds_pid:
             with suppress(ProcessLookupError, PermissionError):  # none yet; EPERM: zombies, macOS
                 os.killpg(self.pid, signal.SIGKILL)
 
@@ -170,23 +164,20 @@ class PosixChild:
         """Kill the child and its group if they run, and close every descriptor."""
         if self._owner != os.getpid():
             return
-        with self._lock:
-            if self._released:
-                return
-            self._released = True
-            self._kill_group()
+        with interrupt_held_back(), self._lock:
+            if not self._released:
+                self._released = True
+                self._release()
+
+    def _release(self) -> None:
+        self._kill_group()
+        close_lifeline(self._lifeline)
+        os.close(self._report)
+        if self._sentinel is not None:
             if not self._dead:
                 self._sentinel.send_signal(signal.SIGKILL)
-            close_lifeline(self._lifeline)
-            os.close(self._report)
-            if not self._waiters and self._watched:
-                self._dispose()
-
-    def _dispose(self) -> None:
-        """Reap and let go of the sentinel, or leave that to a later `start`; the lock is held."""
-        self._watched = False
-        if not _bury(self._sentinel):
-            _unburied.append(self._sentinel)
+            _bury_or_keep(self._sentinel)
+        self._sentinel = None
 
 
 def start(order: Order) -> PosixChild:
@@ -195,11 +186,12 @@ def start(order: Order) -> PosixChild:
     Raises:
         OSError: from the operating system: with ``filename`` for the program or the directory,
             without for lack of processes, descriptors or memory.
+
+    The caller holds SIGINT back, so that Ctrl-C strikes neither this nor a half-started Python.
     """
     _bury_leftovers()
     with ExitStack() as on_error:
         with ExitStack() as always:
-            before = always.enter_context(_interrupt_held_back())
             read_end, lifeline = make_lifeline()
             always.callback(os.close, read_end)
             on_error.callback(close_lifeline, lifeline)
@@ -210,7 +202,7 @@ def start(order: Order) -> PosixChild:
             facts = {
                 "descriptors": channels,
                 "lifeline": read_end,
-                "unblock_interrupt": signal.SIGINT not in before,
+                "unblock_interrupt": order.unblock_interrupt,
             }
             record = marshal.dumps(order.boot_record(**facts), _MARSHAL_VERSION)
             boot, deliver = _boot_file(record, always)
@@ -289,17 +281,6 @@ def _feed(fd: int, data: bytes) -> None:
         os.close(fd)
 
 
-@contextmanager
-def _interrupt_held_back() -> Iterator[set[signal.Signals]]:
-    """Block SIGINT, so that Ctrl-C cannot strike a half-started Python; give the mask before."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
-    try:
-        signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT,))
-        yield before  # type: ignore[misc]  # members of Signals, but for real-time signals
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
 def _usable(fd: int, cleanup: ExitStack) -> int:
     """Return the descriptor of a channel, or a copy above the standard streams for the child."""
     if fd > 2:
@@ -316,12 +297,13 @@ def _abandon(pid: int) -> None:
         os.waitpid(pid, 0)
 
 
-def _bury(sentinel: ExitSentinel) -> bool:
+def _bury_or_keep(sentinel: ExitSentinel) -> None:
+    """Reap a dead child, or leave that to a later `start`."""
     dead, _ = sentinel.look()
     if dead:
         sentinel.bury()
-        sentinel.close()
-    return dead
+    else:
+        _unburied.append(sentinel)
 
 
 def _bury_leftovers() -> None:
@@ -330,5 +312,4 @@ def _bury_leftovers() -> None:
             sentinel = _unburied.popleft()
         except IndexError:  # another thread was faster
             return
-        if not _bury(sentinel):
-            _unburied.append(sentinel)
+        _bury_or_keep(sentinel)

@@ -1,4 +1,4 @@
-"""`ChildProcess`: what a caller holds of a child. It owns no descriptor; the platform handle does."""
+"""`ChildProcess`: what a caller holds of a child. The platform's handle owns the descriptors."""
 
 from __future__ import annotations
 
@@ -137,7 +137,8 @@ class ChildProcess:
             self._handle.kill_group()
             self.kill()
             self.wait(_BURIAL_SECONDS)
-            self._finalizer()
+            self._handle.release()
+            self._finalizer.detach()
 
     def __enter__(self) -> ChildProcess:
         return self

@@ -13,20 +13,24 @@ Facts:
 - kqueue(2): registering a filter on a process that is dead already fails with ESRCH (macOS).
 """
 
+# ruff: noqa: E402 (the assertion comes before the imports, so that mypy skips those elsewhere)
+
 from __future__ import annotations
+
+import sys
+
+assert sys.platform != "win32"
 
 import errno
 import os
 import select
 import signal
-import sys
 import threading
+import weakref
 from contextlib import suppress
 
 from . import _capabilities
 from ._descriptors import above_standard_streams, make_pipe
-
-assert sys.platform != "win32"
 
 _LONGEST_POLL = 3600.0  # seconds; poll(2) takes no more than 24 days of milliseconds
 
@@ -36,7 +40,8 @@ class ExitSentinel:
 
     Attributes:
         pid: the child.
-        fd: ready to read once it is dead.
+        fd: ready to read once it is dead; closed with the last reference to this object, so that
+            it cannot become another's while somebody waits on it.
         holds_pid: whether the number is the child's for certain: it was not reaped, by anyone.
     """
 
@@ -44,6 +49,7 @@ class ExitSentinel:
         self.pid = pid
         self.fd = fd
         self.holds_pid = True
+        weakref.finalize(self, os.close, fd).atexit = False  # the kernel does it then
 
     def look(self) -> tuple[bool, int | None]:
         """Return (dead, exit code) without blocking; (True, None) if somebody else reaped it."""
@@ -73,10 +79,6 @@ class ExitSentinel:
         if timeout is None:
             return bool(poller.poll())
         return bool(poller.poll(max(0.0, min(timeout, _LONGEST_POLL) * 1000)))
-
-    def close(self) -> None:
-        """Close the descriptor."""
-        os.close(self.fd)
 
     def _look(self) -> tuple[bool, int | None]:
         pid, status = os.waitpid(self.pid, os.WNOHANG)
@@ -140,7 +142,10 @@ def open_sentinel(pid: int) -> ExitSentinel:
             return ExitSentinel(pid, _ready_descriptor())
     if sys.platform != "linux" and _capabilities.has("kqueue"):
         return _kqueue_sentinel(pid)
-    return _thread_sentinel(pid)
+    if sys.platform == "darwin":
+        raise OSError(errno.ENOSYS, "there is no kqueue")
+    else:  # noqa: RET506 (mypy leaves out the other platform's branch only so)
+        return _thread_sentinel(pid)
 
 
 def _ready_descriptor() -> int:
@@ -164,24 +169,24 @@ def _kqueue_sentinel(pid: int) -> ExitSentinel:
         queue.close()
 
 
-def _thread_sentinel(pid: int) -> ExitSentinel:
-    if sys.platform == "darwin":
-        raise AssertionError("macOS has kqueue")
-    read_end, write_end = make_pipe()
+if sys.platform != "darwin":
 
-    def wait_for_death() -> None:
-        # WNOWAIT leaves the process to be reaped by `bury`; ECHILD means it was already.
+    def _thread_sentinel(pid: int) -> ExitSentinel:
+        read_end, write_end = make_pipe()
+
+        def wait_for_death() -> None:
+            # WNOWAIT leaves the process to be reaped by `bury`; ECHILD means it was already.
+            try:
+                with suppress(ChildProcessError):
+                    os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+            finally:
+                os.close(write_end)
+
+        thread = threading.Thread(target=wait_for_death, daemon=True, name=f"loky-wait-{pid}")
         try:
-            with suppress(ChildProcessError):
-                os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
-        finally:
+            thread.start()
+        except RuntimeError as error:
+            os.close(read_end)
             os.close(write_end)
-
-    thread = threading.Thread(target=wait_for_death, daemon=True, name=f"loky-wait-{pid}")
-    try:
-        thread.start()
-    except RuntimeError as error:
-        os.close(read_end)
-        os.close(write_end)
-        raise OSError(errno.EAGAIN, str(error)) from error
-    return _Waitid(pid, read_end)
+            raise OSError(errno.EAGAIN, str(error)) from error
+        return _Waitid(pid, read_end)

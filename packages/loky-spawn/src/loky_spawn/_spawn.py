@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Mapping, Sequence
 
 from . import _order, _platform
 from ._errors import InterpreterError, SpawnError, WorkingDirectoryError
 from ._executable import get_executable, interpreter_flags
+from ._interrupts import interrupt_held_back, interrupt_is_blocked
 from ._order import Order
 from ._process import ChildProcess
 
@@ -15,6 +15,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import os
     import socket
+    from collections.abc import Mapping, Sequence
 
 _EXHAUSTED = (errno.EAGAIN, errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 
@@ -77,16 +78,14 @@ def spawn(
         python=get_executable() if python is None else _order.checked_path("python", python),
         flags=tuple(interpreter_flags()),
         new_group=bool(new_group),
+        unblock_interrupt=not interrupt_is_blocked(),
     )
-    try:
-        handle = _platform.start(order)
-    except OSError as error:
-        raise _explained(error, order) from error
-    try:
+    with interrupt_held_back():
+        try:
+            handle = _platform.start(order)
+        except OSError as error:
+            raise _explained(error, order) from error
         return ChildProcess(handle, entry=order.entry, name=name)
-    except BaseException:  # Ctrl-C, no memory: nobody would hold the child
-        handle.release()
-        raise
 
 
 def _explained(error: OSError, order: Order) -> SpawnError:

@@ -20,7 +20,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_LETHAL = signal.SIGTERM if sys.platform == "win32" else signal.SIGKILL
+if sys.platform == "win32":
+    _LETHAL = signal.SIGTERM
+else:
+    _LETHAL = signal.SIGKILL
 _NO_SUCH_PROCESS = 87  # ERROR_INVALID_PARAMETER: no process has this number
 _LOOKS = 50  # each look freezes one more generation at least; a fork bomb ends here all the same
 

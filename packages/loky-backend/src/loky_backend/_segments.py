@@ -1,0 +1,257 @@
+"""Large buffers beside the stream: written once into an anonymous memfd, mapped by the receiver.
+
+The sender owns segments (`SegmentPool`): it writes the large buffers of a frame into one and passes
+its descriptor the first time a receiver sees it. The receiver (`SegmentReader`) maps it; arrays
+that come out are writable, and theirs alone, since the sender does not touch a segment until the
+receiver has let go of the last view and said so (RELEASE). Then it is used again: its pages are
+there already, which on virtual machines is worth more than the copy.
+
+Rules:
+1. A segment is free only when nobody holds it: neither the task it was filled for nor a receiver.
+2. No lock: finalizers, which strike anywhere, release segments. `dict.pop` decides who frees one.
+
+Facts:
+- memfd_create(2): memory without a name; the kernel frees it when the last descriptor and the last
+  mapping are gone, whoever is killed.
+- `memoryview(view)` does not keep `view` alive but the object below it: the mapping. Hence one
+  mapping for each frame, watched by a weak reference.
+- MAP_POPULATE: the pages of a used segment are mapped at once instead of by 1,600 faults.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import sys
+
+from ._errors import ProtocolError
+from ._frames import LARGE
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from ._frames import Buffer, Frame
+
+_ALIGNMENT = 64
+_KEPT_BYTES = 512 << 20  # free segments that are kept for use again
+_NAMELESS = "loky-segment"
+
+
+class _Segment:
+    __slots__ = ("capacity", "fd", "holders", "known_to", "number")
+
+    def __init__(self, number: int, fd: int, capacity: int) -> None:
+        self.number = number
+        self.fd = fd
+        self.capacity = capacity
+        self.holders: set[object] = set()
+        self.known_to: set[int] = set()  # receivers that have its descriptor
+
+
+class SegmentPool:
+    """The segments of one sender. All methods may be called from any thread.
+
+    Args:
+        on_forget: called with (receiver, segment number) when a segment is closed that a receiver
+            knows, so that it can be told to close its descriptor.
+
+    Attributes:
+        in_use: whether any receiver can take descriptors yet; nothing is placed before.
+    """
+
+    def __init__(self, on_forget: Callable[[int, int], None]) -> None:
+        self.in_use = False
+        self._on_forget = on_forget
+        self._used: dict[int, _Segment] = {}
+        self._free: dict[int, _Segment] = {}  # oldest first
+        self._count = 0
+
+    def place(self, buffers: Sequence[Buffer], holder: object) -> tuple[int, frozenset[int]] | None:
+        """Write the large ones among some buffers into a segment that `holder` holds.
+
+        Returns:
+            (segment number, positions of those placed), or None if there is nothing large or no
+            memory or descriptor is left: then they go through the stream.
+        """
+        if sys.platform != "linux" or not self.in_use:
+            return None
+        positions = frozenset(i for i, data in enumerate(buffers) if len(data) >= LARGE)
+        if not positions:
+            return None
+        offsets, size = layout([len(buffers[i]) for i in sorted(positions)])
+        try:
+            segment = self._take(size)
+        except OSError:  # EMFILE, ENFILE, ENOMEM, ENOSPC: slower is better than an error
+            return None
+        segment.holders.add(holder)
+        self._used[segment.number] = segment
+        try:
+            for offset, position in zip(offsets, sorted(positions), strict=True):
+                _write_at(segment.fd, buffers[position], offset)
+        except OSError:  # ENOSPC: the memory ran out while it was filled
+            self.release(segment.number, holder)
+            return None
+        return segment.number, positions
+
+    def lend(self, number: int, receiver: int) -> bool:
+        """Have a receiver hold a segment; True if it needs the descriptor."""
+        segment = self._used[number]
+        segment.holders.add(receiver)
+        fresh = receiver not in segment.known_to
+        segment.known_to.add(receiver)
+        return fresh
+
+    def descriptor(self, number: int) -> int:
+        """Return the descriptor of a segment that is held."""
+        return self._used[number].fd
+
+    def not_delivered(self, number: int, receiver: int) -> None:
+        """Take note that a frame did not reach its receiver: it was taken back before."""
+        segment = self._used.get(number)
+        if segment is not None:
+            segment.known_to.discard(receiver)
+        self.release(number, receiver)
+
+    def release(self, number: int, holder: object) -> None:
+        """Take note that a holder does not need a segment any more."""
+        segment = self._used.get(number)
+        if segment is None:
+            return
+        segment.holders.discard(holder)
+        if not segment.holders and self._used.pop(number, None) is not None:
+            self._free[number] = segment
+            self._trim(_KEPT_BYTES)
+
+    def receiver_died(self, receiver: int) -> None:
+        """Take note that a receiver is dead: it holds nothing."""
+        for segment in [*self._used.values(), *self._free.values()]:
+            segment.known_to.discard(receiver)
+            if receiver in segment.holders:
+                self.release(segment.number, receiver)
+
+    def close(self) -> None:
+        """Close every free segment; those in use are closed by the garbage collector's owner."""
+        self._trim(0)
+        for number in list(self._used):
+            segment = self._used.pop(number, None)
+            if segment is not None:
+                os.close(segment.fd)
+
+    def _take(self, size: int) -> _Segment:
+        """Return a free segment that fits, else a new one."""
+        if sys.platform != "linux":
+            raise AssertionError("memfd is a thing of Linux")
+        for number, segment in reversed(list(self._free.items())):
+            fits = size <= segment.capacity <= 4 * size
+            if fits and self._free.pop(number, None) is not None:
+                return segment
+        fd = os.memfd_create(_NAMELESS, os.MFD_CLOEXEC)
+        try:
+            os.truncate(fd, size)
+        except OSError:
+            os.close(fd)
+            raise
+        self._count += 1
+        return _Segment(self._count, fd, size)
+
+    def _trim(self, limit: int) -> None:
+        """Close the oldest free segments until at most `limit` bytes are kept."""
+        kept = list(self._free.items())
+        total = sum(segment.capacity for _, segment in kept)
+        for number, segment in kept:
+            if total <= limit:
+                break
+            total -= segment.capacity
+            if self._free.pop(number, None) is not None:
+                os.close(segment.fd)
+                for receiver in segment.known_to:
+                    self._on_forget(receiver, number)
+
+
+class SegmentReader:
+    """The segments one receiver has got from one sender.
+
+    Args:
+        on_release: called with a segment's number when the last view of a frame's mapping is gone;
+            may be called by the garbage collector, in any thread, at any moment.
+    """
+
+    def __init__(self, on_release: Callable[[int], None]) -> None:
+        self._on_release = on_release
+        self._descriptors: dict[int, int] = {}
+
+    def fill(self, frame: Frame, descriptor: int) -> None:
+        """Put views of its segment into a frame's buffers.
+
+        Args:
+            frame: a frame with `segment` set.
+            descriptor: what came along, -1 if nothing did.
+
+        Raises:
+            ProtocolError: the segment is not known, or smaller than the frame says.
+        """
+        import weakref
+
+        if descriptor >= 0:
+            self.forget([frame.segment])
+            self._descriptors[frame.segment] = descriptor
+        fd = self._descriptors.get(frame.segment)
+        if fd is None:
+            raise ProtocolError(f"segment {frame.segment} is not known here")
+        offsets, needed = layout([size for _, size in frame.placed])
+        if needed > os.fstat(fd).st_size:
+            raise ProtocolError(f"segment {frame.segment} is smaller than {needed} bytes")
+        flags = mmap.MAP_SHARED | getattr(mmap, "MAP_POPULATE", 0)
+        mapping = _Mapping(fd, needed, flags=flags)
+        weakref.finalize(mapping, self._on_release, frame.segment).atexit = False
+        whole = memoryview(mapping)
+        for offset, (position, size) in zip(offsets, frame.placed, strict=True):
+            frame.buffers[position] = whole[offset : offset + size]
+
+    def forget(self, numbers: Iterable[int]) -> None:
+        """Close the descriptors of segments; mappings of them live as long as they are used."""
+        for number in numbers:
+            fd = self._descriptors.pop(number, None)
+            if fd is not None:
+                os.close(fd)
+
+    def close(self) -> None:
+        """Close all descriptors."""
+        self.forget(list(self._descriptors))
+
+
+class _Mapping(mmap.mmap):
+    """A mapping of its own class, so that weak references and memory views go together."""
+
+
+def layout(sizes: Sequence[int]) -> tuple[list[int], int]:
+    """Return where buffers of these sizes lie in a segment, and how large it must be."""
+    offsets = []
+    end = 0
+    for size in sizes:
+        offsets.append(end)
+        end += -(-size // _ALIGNMENT) * _ALIGNMENT
+    return offsets, end
+
+
+def encode_numbers(numbers: Iterable[int]) -> bytes:
+    """Return the body of a RELEASE or FORGET frame."""
+    return b"".join([number.to_bytes(8, "little") for number in numbers])
+
+
+def decode_numbers(body: Buffer) -> list[int]:
+    """Return the segment numbers of a RELEASE or FORGET frame."""
+    data = bytes(body)
+    return [int.from_bytes(data[at : at + 8], "little") for at in range(0, len(data), 8)]
+
+
+def _write_at(fd: int, data: Buffer, offset: int) -> None:
+    if sys.platform == "win32":
+        raise AssertionError("there are no segments on Windows")
+    view = memoryview(data).cast("B")
+    while view:
+        written = os.pwrite(fd, view, offset)
+        offset += written
+        view = view[written:]
+

@@ -1,0 +1,77 @@
+"""`start_worker`: make the channels, start the process, hand it what it needs to begin."""
+
+from __future__ import annotations
+
+import marshal
+import signal
+import socket
+import sys
+from contextlib import ExitStack
+
+from loky_spawn import spawn
+
+from ._worker import Worker
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ._segments import SegmentPool
+
+_ENTRY = "loky_backend._worker_main:main"
+
+
+def start_worker(
+    ident: int,
+    *,
+    initializer: bytes | None = None,
+    env: Mapping[str, str | None] | None = None,
+    name: str | None = None,
+    segments: SegmentPool | None = None,
+) -> Worker:
+    """Start a worker process.
+
+    Args:
+        ident: a number above 0 of the caller's choice; names the worker in events.
+        initializer: `encode_whole((function, arguments))` to be called before the first task; None
+            for none.
+        env: changes to its environment (`loky_spawn.spawn`).
+        name: for messages; None means ``"worker-IDENT"``.
+        segments: where large buffers for it are placed; None sends them through the stream.
+
+    Returns:
+        The worker, starting. Tasks may be sent at once.
+
+    Raises:
+        loky_spawn.SpawnError: it could not be started; nothing is left open.
+        OSError: no descriptor is left for its channels.
+
+    Blocks for about a millisecond; any thread.
+    """
+    settings = {"initializer": initializer, "dump_signal": dump_signal()}
+    with ExitStack() as on_error, ExitStack() as always:
+        pairs = 1 if sys.platform == "win32" else 2  # data, and claims where there are any
+        ours, theirs = [], []
+        for _ in range(pairs):
+            for end, side in zip(socket.socketpair(), (ours, theirs), strict=True):
+                on_error.callback(end.close)
+                side.append(end)
+        always.callback(theirs[0].close)
+        for end in (*ours, *theirs[1:]):
+            end.setblocking(False)
+        child = spawn(
+            _ENTRY,
+            payload=marshal.dumps(settings),
+            channels=theirs,
+            env=env,
+            name=name or f"worker-{ident}",
+        )
+        on_error.pop_all()
+    return Worker(ident, child, ours[0], (*ours[1:], *theirs[1:]), segments)
+
+
+def dump_signal() -> int:
+    """Return the signal on which a worker writes its stacks, one that is hardly ever used; 0: none."""
+    if sys.platform == "win32":
+        return 0
+    return int(getattr(signal, "SIGRTMAX", signal.SIGUSR2 + 1)) - 1
