@@ -8,6 +8,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from loky_spawn import SpawnError as SpawnError
 
+    from ._budget import RestartBudget as RestartBudget
     from ._cpu import cpu_count as cpu_count
     from ._encoding import Encoded as Encoded
     from ._encoding import decode as decode
@@ -31,10 +32,14 @@ if TYPE_CHECKING:
     from ._frames import Frame as Frame
     from ._frames import FrameKind as FrameKind
     from ._frames import encode_frame as encode_frame
+    from ._memory import Excess as Excess
+    from ._memory import MemoryWatch as MemoryWatch
+    from ._memory import leak_limit as leak_limit
     from ._obituary import Obituary as Obituary
     from ._reactor import Reactor as Reactor
     from ._segments import SegmentPool as SegmentPool
     from ._starting import start_worker as start_worker
+    from ._tree import kill_process_tree as kill_process_tree
     from ._worker import Worker as Worker
 
 __version__ = "0.1.0"
@@ -45,13 +50,16 @@ _HOME_OF = {
     "Encoded": "._encoding",
     "EncodingError": "._errors",
     "Event": "._events",
+    "Excess": "._memory",
     "Frame": "._frames",
     "FrameArrived": "._events",
     "FrameKind": "._frames",
+    "MemoryWatch": "._memory",
     "Obituary": "._obituary",
     "ProtocolError": "._errors",
     "Reactor": "._reactor",
     "RemoteTraceback": "._errors",
+    "RestartBudget": "._budget",
     "SegmentPool": "._segments",
     "SpawnError": "loky_spawn",
     "TimerFired": "._events",
@@ -66,6 +74,8 @@ _HOME_OF = {
     "encode": "._encoding",
     "encode_frame": "._frames",
     "encode_whole": "._encoding",
+    "kill_process_tree": "._tree",
+    "leak_limit": "._memory",
     "rebuild_failure": "._failures",
     "start_worker": "._starting",
 }
@@ -76,13 +86,16 @@ __all__ = [
     "Encoded",
     "EncodingError",
     "Event",
+    "Excess",
     "Frame",
     "FrameArrived",
     "FrameKind",
+    "MemoryWatch",
     "Obituary",
     "ProtocolError",
     "Reactor",
     "RemoteTraceback",
+    "RestartBudget",
     "SegmentPool",
     "SpawnError",
     "TimerFired",
@@ -97,6 +110,8 @@ __all__ = [
     "encode",
     "encode_frame",
     "encode_whole",
+    "kill_process_tree",
+    "leak_limit",
     "rebuild_failure",
     "start_worker",
 ]

@@ -118,6 +118,7 @@ def encode_placed_frame(
     body: Buffer,
     buffers: Sequence[Buffer],
     segment: SegmentUse,
+    *,
     token: int = 0,
 ) -> list[Buffer]:
     """Return the pieces of a frame some of whose buffers were placed into a segment."""

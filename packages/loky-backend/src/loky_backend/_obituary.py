@@ -31,6 +31,7 @@ class Obituary:
         stacks: Python stacks at the moment of the crash as faulthandler wrote them, "" if none.
         reason: why the parent ended it, "" if the parent did not.
         oom: True if the kernel's out-of-memory killer struck meanwhile, None if it cannot be told.
+        peak_memory: bytes of its own it was seen with at most, None if it was not watched.
         failure: the child's own traceback if it failed to start, "" otherwise.
     """
 
@@ -41,6 +42,7 @@ class Obituary:
     stacks: str = ""
     reason: str = ""
     oom: bool | None = None
+    peak_memory: int | None = None
     failure: str = ""
 
     @property
@@ -58,6 +60,8 @@ class Obituary:
         """The death in a few words."""
         if self.reason:
             return self.reason
+        if self.failure and self.stage == "starting":
+            return "its initializer failed, or it could not import what it needs"
         if self.exitcode is None:
             return "its exit code is unknown (another part of this program reaped it)"
         if self.signal:
@@ -79,6 +83,8 @@ class Obituary:
 
     def __str__(self) -> str:
         text = f"worker {self.name} (pid {self.pid}) died while {self.stage}: {self.cause}"
+        if self.peak_memory:
+            text += f" (it had up to {self.peak_memory / 1e6:,.0f} MB)"
         if self.failure:
             text += f"\n\nIn the worker:\n{self.failure.rstrip()}"
         if self.stacks:

@@ -3,8 +3,8 @@
 import sys
 
 if sys.platform == "win32":
-    from ._win32 import Wire, dump_stacks_on
+    from ._win32 import Wire, dump_stacks_on, receive_descriptor, send_descriptor
 else:
-    from ._posix import Wire, dump_stacks_on
+    from ._posix import Wire, dump_stacks_on, receive_descriptor, send_descriptor
 
-__all__ = ["Wire", "dump_stacks_on"]
+__all__ = ["Wire", "dump_stacks_on", "receive_descriptor", "send_descriptor"]

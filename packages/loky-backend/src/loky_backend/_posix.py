@@ -39,12 +39,12 @@ class Wire:
         try:
             if self._claim_socket is None:
                 return os.read(self._claims, 1)[0]
-            data, descriptors = _receive_one(self._claim_socket)
+            data, descriptor = receive_descriptor(self._claim_socket)
+            if descriptor >= 0:
+                self._descriptors[data[0]] = descriptor
+            return data[0]
         except (BlockingIOError, IndexError):  # none is there, or the parent is gone
             return -1
-        if descriptors:
-            self._descriptors[data[0]] = descriptors[0]
-        return data[0]
 
     def expect_descriptors(self) -> None:
         """From now on read tokens in the way that catches the descriptors that come with them."""
@@ -56,10 +56,8 @@ class Wire:
 
     def send_descriptor(self, fd: int) -> bool:
         """Pass a descriptor to the parent; False if the channel does not take it now."""
-        import socket
-
         try:
-            socket.send_fds(self._socket_of_claims(), [b"d"], [fd])
+            send_descriptor(self._socket_of_claims(), b"d", fd)
         except OSError:
             return False
         return True
@@ -88,11 +86,19 @@ class Wire:
                 views[0] = views[0][sent:]
 
 
-def _receive_one(claims: socket.socket) -> tuple[bytes, list[int]]:
+def send_descriptor(channel: socket.socket, data: bytes, fd: int) -> None:
+    """Send one byte with a descriptor; raises OSError if it is not taken now."""
     import socket
 
-    data, descriptors, _, _ = socket.recv_fds(claims, 1, 1)
-    return data, descriptors
+    socket.send_fds(channel, [data], [fd])
+
+
+def receive_descriptor(channel: socket.socket) -> tuple[bytes, int]:
+    """Receive one byte and the descriptor that came with it, -1 if none did."""
+    import socket
+
+    data, descriptors, _, _ = socket.recv_fds(channel, 1, 1)
+    return data, descriptors[0] if descriptors else -1
 
 
 def dump_stacks_on(number: int, report: int) -> None:

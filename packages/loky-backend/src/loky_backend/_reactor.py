@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from ._frames import Frame
     from ._worker import Worker
 
+_NOT_READY = "it was not ready in time: its initializer or its imports hang"
+_NOT_DEAD = "it closed its channel and did not end"
 # Seconds a worker may take to end after its side of the channel closed, before it is killed.
 _GRACE_AFTER_EOF = 1.0
 
@@ -60,7 +62,7 @@ class Reactor:
         self._selector.register(self._wake_reader, selectors.EVENT_READ, None)
         self._calls: deque[Callable[[], None]] = deque()
         self._timers: dict[str, float] = {}
-        self._overdue: dict[int, float] = {}  # by when a worker whose channel closed must be dead
+        self._overdue: dict[int, tuple[float, str]] = {}  # when a worker is to be killed, and why
         self._workers: dict[int, Worker] = {}
         self._running = True
         self._woken = False
@@ -165,7 +167,7 @@ class Reactor:
     def _time_to_next_timer(self) -> float | None:
         if self._calls:
             return 0
-        whens = [*self._timers.values(), *self._overdue.values()]
+        whens = [*self._timers.values(), *(when for when, _ in self._overdue.values())]
         return max(0.0, min(whens) - time.monotonic()) if whens else None
 
     def _fire_timers(self, events: list[Event]) -> None:
@@ -175,9 +177,9 @@ class Reactor:
         for key in [key for key, when in self._timers.items() if when <= now]:
             del self._timers[key]
             events.append(TimerFired(key))
-        for ident in [ident for ident, when in self._overdue.items() if when <= now]:
-            del self._overdue[ident]
-            self._workers[ident].kill("it closed its channel and did not end")
+        for ident in [ident for ident, (when, _) in self._overdue.items() if when <= now]:
+            _, reason = self._overdue.pop(ident)
+            self._workers[ident].kill(reason)
 
     def _drain_wakes(self) -> None:
         try:
@@ -190,6 +192,8 @@ class Reactor:
         self._workers[worker.ident] = worker
         self._selector.register(worker.socket, selectors.EVENT_READ, (worker, "data"))
         self._selector.register(worker.child.sentinel, selectors.EVENT_READ, (worker, "sentinel"))
+        if worker.start_timeout is not None:
+            self._overdue[worker.ident] = time.monotonic() + worker.start_timeout, _NOT_READY
         if worker.wants_write:
             self._watch_for_write(worker)
 
@@ -207,7 +211,7 @@ class Reactor:
         self._receive(worker, events)
         if worker.ended:
             self._selector.unregister(worker.socket)
-            self._overdue[worker.ident] = time.monotonic() + _GRACE_AFTER_EOF
+            self._overdue[worker.ident] = time.monotonic() + _GRACE_AFTER_EOF, _NOT_DEAD
 
     def _receive(self, worker: Worker, events: list[Event]) -> None:
         try:
@@ -222,6 +226,7 @@ class Reactor:
     def _tell(self, worker: Worker, frame: Frame, events: list[Event]) -> None:
         if frame.kind == FrameKind.READY:
             worker.ready = True
+            self._overdue.pop(worker.ident, None)
             events.append(WorkerReady(worker))
         elif frame.kind == FrameKind.FAILURE and frame.task == 0:
             worker.failure = frame.body

@@ -65,6 +65,7 @@ class SegmentPool:
         self._on_forget = on_forget
         self._used: dict[int, _Segment] = {}
         self._free: dict[int, _Segment] = {}  # oldest first
+        self._kept_bytes = _KEPT_BYTES
         self._count = 0
 
     def place(self, buffers: Sequence[Buffer], holder: object) -> tuple[int, frozenset[int]] | None:
@@ -121,7 +122,7 @@ class SegmentPool:
         segment.holders.discard(holder)
         if not segment.holders and self._used.pop(number, None) is not None:
             self._free[number] = segment
-            self._trim(_KEPT_BYTES)
+            self._trim(self._kept_bytes)
 
     def receiver_died(self, receiver: int) -> None:
         """Take note that a receiver is dead: it holds nothing."""
@@ -130,13 +131,14 @@ class SegmentPool:
             if receiver in segment.holders:
                 self.release(segment.number, receiver)
 
-    def close(self) -> None:
-        """Close every free segment; those in use are closed by the garbage collector's owner."""
+    def trim(self) -> None:
+        """Close every free segment: there is no use for them for a while."""
         self._trim(0)
-        for number in list(self._used):
-            segment = self._used.pop(number, None)
-            if segment is not None:
-                os.close(segment.fd)
+
+    def close(self) -> None:
+        """Close every free segment, and each that is in use as soon as it is released."""
+        self._kept_bytes = 0
+        self._trim(0)
 
     def _take(self, size: int) -> _Segment:
         """Return a free segment that fits, else a new one."""
@@ -202,8 +204,7 @@ class SegmentReader:
         offsets, needed = layout([size for _, size in frame.placed])
         if needed > os.fstat(fd).st_size:
             raise ProtocolError(f"segment {frame.segment} is smaller than {needed} bytes")
-        flags = mmap.MAP_SHARED | getattr(mmap, "MAP_POPULATE", 0)
-        mapping = _Mapping(fd, needed, flags=flags)
+        mapping = _map(fd, needed)
         weakref.finalize(mapping, self._on_release, frame.segment).atexit = False
         whole = memoryview(mapping)
         for offset, (position, size) in zip(offsets, frame.placed, strict=True):
@@ -223,6 +224,12 @@ class SegmentReader:
 
 class _Mapping(mmap.mmap):
     """A mapping of its own class, so that weak references and memory views go together."""
+
+
+def _map(fd: int, size: int) -> _Mapping:
+    if sys.platform == "win32":
+        raise AssertionError("there are no segments on Windows")
+    return _Mapping(fd, size, flags=mmap.MAP_SHARED | getattr(mmap, "MAP_POPULATE", 0))
 
 
 def layout(sizes: Sequence[int]) -> tuple[list[int], int]:
@@ -254,4 +261,3 @@ def _write_at(fd: int, data: Buffer, offset: int) -> None:
         written = os.pwrite(fd, view, offset)
         offset += written
         view = view[written:]
-

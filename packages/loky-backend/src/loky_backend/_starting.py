@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import marshal
-import signal
 import socket
 import sys
 from contextlib import ExitStack
 
 from loky_spawn import spawn
 
-from ._worker import Worker
+from ._worker import Worker, dump_signal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,6 +27,7 @@ def start_worker(
     env: Mapping[str, str | None] | None = None,
     name: str | None = None,
     segments: SegmentPool | None = None,
+    start_timeout: float | None = None,
 ) -> Worker:
     """Start a worker process.
 
@@ -37,6 +37,7 @@ def start_worker(
             for none.
         env: changes to its environment (`loky_spawn.spawn`).
         name: for messages; None means ``"worker-IDENT"``.
+        start_timeout: seconds after which it is killed unless it is ready; None for never.
         segments: where large buffers for it are placed; None sends them through the stream.
 
     Returns:
@@ -51,7 +52,8 @@ def start_worker(
     settings = {"initializer": initializer, "dump_signal": dump_signal()}
     with ExitStack() as on_error, ExitStack() as always:
         pairs = 1 if sys.platform == "win32" else 2  # data, and claims where there are any
-        ours, theirs = [], []
+        ours: list[socket.socket] = []
+        theirs: list[socket.socket] = []
         for _ in range(pairs):
             for end, side in zip(socket.socketpair(), (ours, theirs), strict=True):
                 on_error.callback(end.close)
@@ -67,11 +69,5 @@ def start_worker(
             name=name or f"worker-{ident}",
         )
         on_error.pop_all()
-    return Worker(ident, child, ours[0], (*ours[1:], *theirs[1:]), segments)
-
-
-def dump_signal() -> int:
-    """Return the signal on which a worker writes its stacks, one that is hardly ever used; 0: none."""
-    if sys.platform == "win32":
-        return 0
-    return int(getattr(signal, "SIGRTMAX", signal.SIGUSR2 + 1)) - 1
+    claims = (*ours[1:], *theirs[1:])
+    return Worker(ident, child, ours[0], claims, segments, start_timeout=start_timeout)

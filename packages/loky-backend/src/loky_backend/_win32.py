@@ -9,6 +9,8 @@ import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import socket
+
     from loky_spawn import Handover
 
     from ._frames import Buffer
@@ -33,11 +35,11 @@ class Wire:
     def expect_descriptors(self) -> None:
         """Do nothing: the parent sends none."""
 
-    def descriptor_of(self, token: int) -> int:
+    def descriptor_of(self, _token: int) -> int:
         """Return -1: none came."""
         return -1
 
-    def send_descriptor(self, fd: int) -> bool:
+    def send_descriptor(self, _fd: int) -> bool:
         """Return False: none can be sent."""
         return False
 
@@ -47,5 +49,15 @@ class Wire:
             self._socket.sendall(piece)
 
 
-def dump_stacks_on(number: int, report: int) -> None:
+def send_descriptor(_channel: socket.socket, _data: bytes, _fd: int) -> None:
+    """Refuse: a descriptor means nothing to another process here."""
+    raise OSError("descriptors cannot be passed on Windows")
+
+
+def receive_descriptor(_channel: socket.socket) -> tuple[bytes, int]:
+    """Refuse, likewise."""
+    raise OSError("descriptors cannot be passed on Windows")
+
+
+def dump_stacks_on(_number: int, _report: int) -> None:
     """Do nothing: Windows has no signal that could ask for the stacks."""

@@ -1,7 +1,7 @@
 """A worker process as its parent sees it: the child, its private channel, its claim tokens.
 
 Rules:
-1. `queue` and `flush` never block and never run user code; what the kernel does not take stays here.
+1. `queue` and `flush` never block and never run user code; what the kernel does not take stays.
 2. Whoever holds `_writing` writes; nobody ever waits for it. A thread that cannot have it leaves
    its frame in the outbox, where the holder finds it (it looks again after letting go).
 3. A token goes into the claim channel before its frame goes into the data channel, and a descriptor
@@ -16,6 +16,7 @@ Facts:
 
 from __future__ import annotations
 
+import signal
 import socket
 import sys
 import threading
@@ -34,6 +35,8 @@ from ._frames import (
     encode_placed_frame,
 )
 from ._obituary import Obituary, clip_stacks
+from ._oom import oom_kills
+from ._platform import receive_descriptor, send_descriptor
 from ._segments import SegmentPool, SegmentReader, decode_numbers, encode_numbers
 
 TYPE_CHECKING = False
@@ -45,6 +48,14 @@ if TYPE_CHECKING:
     from ._frames import Buffer
 
     Entry: TypeAlias = tuple[int, int, "Encoded | bytes | None", bool]
+
+
+def dump_signal() -> int:
+    """Return the signal on which a worker writes its stacks, one hardly ever used; 0: none."""
+    if sys.platform == "win32":
+        return 0
+    return int(getattr(signal, "SIGRTMAX", signal.SIGUSR2 + 1)) - 1
+
 
 _READS_PER_TURN = 16
 _PIECES_PER_SEND = 512
@@ -63,6 +74,8 @@ class Worker:
         stopping: whether it was told to stop.
         reason: why the parent ended it, "" if it did not.
         failure: what its failed initializer raised, as the body of a FAILURE frame.
+        start_timeout: seconds after which the reactor kills it unless it is ready; None for never.
+        peak_memory: bytes of its own it was seen with at most; its owner may set it.
         on_blocked: called with the worker when `flush` left something; the reactor sets it.
     """
 
@@ -73,6 +86,8 @@ class Worker:
         data: socket.socket,
         claims: tuple[socket.socket, ...],
         segments: SegmentPool | None,
+        *,
+        start_timeout: float | None = None,
     ) -> None:
         self.ident = ident
         self.name = child.name
@@ -84,6 +99,9 @@ class Worker:
         self.drained = False  # the last `receive` left nothing unread
         self.reason = ""
         self.failure: Buffer | None = None
+        self.start_timeout = start_timeout
+        self.peak_memory: int | None = None
+        self._oom_kills = oom_kills()
         self.wants_write = False
         self.on_blocked: Callable[[Worker], None] | None = None
         self._claims = claims  # ours to write to, and a copy of the worker's end to take back from
@@ -111,6 +129,7 @@ class Worker:
             content: what it carries.
             claim: the worker must claim the task before it runs it, so `take_back` can have it.
         """
+        self.stopping = self.stopping or kind == FrameKind.STOP
         self._outbox.append((kind, task, content, claim))
 
     def flush(self) -> None:
@@ -158,7 +177,7 @@ class Worker:
                 pieces = encode_frame(kind, task, content.body, content.buffers, token)
             else:
                 body, buffers = content.body, content.buffers
-                pieces = encode_placed_frame(kind, task, body, buffers, use, token)
+                pieces = encode_placed_frame(kind, task, body, buffers, use, token=token)
         return [memoryview(piece).cast("B") for piece in pieces if len(piece)]
 
     def _segment_use(self, content: Encoded) -> SegmentUse | None:
@@ -179,7 +198,7 @@ class Worker:
         self._claimed[token] = (task, lent)
         data = bytes((token,))
         if use is not None and use.fresh and self._segments is not None:
-            socket.send_fds(self._claims[0], [data], [self._segments.descriptor(lent)])
+            send_descriptor(self._claims[0], data, self._segments.descriptor(lent))
         else:
             self._claims[0].send(data)
         return token
@@ -233,9 +252,7 @@ class Worker:
             if not count:
                 self.ended = True
                 break
-            frames += [
-                frame for frame in self._reader.advance(count) if self._is_for_owner(frame)
-            ]
+            frames += [frame for frame in self._reader.advance(count) if self._is_for_owner(frame)]
             if count < len(target):
                 break
         return frames
@@ -261,10 +278,9 @@ class Worker:
     def _received_descriptor(self) -> int:
         """Take the descriptor that the worker sent before its frame."""
         try:
-            _, descriptors, _, _ = socket.recv_fds(self._claims[0], 1, 1)
-        except OSError:  # none came: this process has no descriptor left to give it
+            return receive_descriptor(self._claims[0])[1]
+        except OSError:  # none came: the kernel had none left for this process
             return -1
-        return descriptors[0] if descriptors else -1
 
     def _release(self, number: int) -> None:
         self.queue(FrameKind.RELEASE, content=encode_numbers([number]))
@@ -282,9 +298,27 @@ class Worker:
         self.reason = self.reason or reason
         self.child.kill()
 
+    def dump_stacks(self) -> None:
+        """Have the worker write its Python stacks into its report, even while it holds the GIL.
+
+        Does not wait: it takes a moment until `stacks` has them. Nothing on Windows. Any thread.
+        """
+        if dump_signal():
+            self.child.send_signal(dump_signal())
+
+    def stacks(self) -> str:
+        """Return the stacks that the worker has written into its report so far."""
+        return clip_stacks(self.child.report().decode("utf-8", "replace"))
+
+    def _struck_by_oom_killer(self) -> bool | None:
+        if self.reason or self.child.exitcode != -9 or self._oom_kills is None:
+            return None
+        kills = oom_kills()
+        return None if kills is None else kills > self._oom_kills
+
     def obituary(self) -> Obituary:
         """Return how it died. Only for a dead worker, before `close`."""
-        failure, stacks = "", self.child.report().decode("utf-8", "replace")
+        failure, stacks = "", self.stacks()
         try:
             self.child.check(0)
         except ChildFailedError as error:
@@ -299,8 +333,10 @@ class Worker:
             name=self.name,
             exitcode=self.child.exitcode,
             stage=stage,
-            stacks=clip_stacks(stacks),
+            stacks=stacks,
             reason=self.reason,
+            oom=self._struck_by_oom_killer(),
+            peak_memory=self.peak_memory,
             failure=failure,
         )
 

@@ -321,6 +321,8 @@ class Pool:
             self._perform(self._decide())
         for frame in answers:
             self._answer(frame)
+        if not self._seats.any():
+            self._segments.trim()
 
     def _answer(self, frame: Any) -> None:
         record = self._take(frame.task)

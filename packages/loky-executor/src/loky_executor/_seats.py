@@ -99,6 +99,10 @@ class Seats:
         if seat is not None and seat.worker is not None:
             seat.worker.forget(number)
 
+    def any(self) -> bool:
+        """Whether any worker is there or being started."""
+        return bool(self._seats)
+
     def workers(self) -> list[Worker]:
         """Return the workers that are there now."""
         return [seat.worker for seat in list(self._seats.values()) if seat.worker is not None]
