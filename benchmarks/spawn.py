@@ -1,8 +1,8 @@
 """Measure what a child costs, beside a bare interpreter, in one run.
 
-``python benchmarks/spawn.py [--quick] [--json FILE]``. Every ratio is taken within this run, the two
-sides by turns, and is a ratio of medians, so that a slow minute of the machine hits both. Exits with
-code 1 if a target is missed.
+``python benchmarks/spawn.py [--quick] [--json FILE]``. Every ratio is taken within this run, the
+two sides by turns, and is a ratio of medians, so that a slow minute of the machine hits both. Exits
+with code 1 if a target is missed.
 
 Columns: what was measured, ours, the bare interpreter's, the ratio (or value), the target.
 """
@@ -13,6 +13,7 @@ import argparse
 import json
 import os
 import platform
+import py_compile
 import socket
 import statistics
 import subprocess
@@ -22,6 +23,8 @@ import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import spawn_child
 
 import loky_spawn
 from loky_spawn._executable import interpreter_flags
@@ -118,7 +121,9 @@ def ratio(measure: str, ours: float, bare: float, target: float) -> Row:
 
 def bare_once() -> None:
     """Start an interpreter of the same flags that does nothing, and wait for its end."""
-    subprocess.run([sys.executable, *interpreter_flags(), "-c", "pass"], check=True, stdin=subprocess.DEVNULL)
+    subprocess.run(
+        [sys.executable, *interpreter_flags(), "-c", "pass"], check=True, stdin=subprocess.DEVNULL
+    )
 
 
 def first_byte_once() -> None:
@@ -187,6 +192,7 @@ def main() -> int:
     parser.add_argument("--json", type=Path, help="where to write the figures; default: print them")
     options = parser.parse_args()
     part = 10 if options.quick else 1
+    py_compile.compile(spawn_child.__file__, doraise=True)  # as anything that is installed
     rows = [first_byte(100 // part), start_to_end(100 // part), concurrently(50, 10 // part)]
     for child in leftovers:
         child.close()

@@ -21,9 +21,13 @@ Facts this script leans on:
 - `pip download --platform` chooses wheels for another system, but judges environment markers by
   the interpreter that runs it: what is needed on Windows only (colorama) is named here.
 - wine shows the file system as drive Z. It wants a `WINEPREFIX` of its own, a standard input that
-  is not a terminal, and says a lot unless `WINEDEBUG=-all`.
+  is no terminal, says a lot unless `WINEDEBUG=-all`, and may be an older Windows until told.
+- A file that Linux opened is no usable standard output or error for Windows python under wine 8.0
+  (`[WinError 6] Invalid handle` at its start); a pipe is. So this script copies what comes.
 - wine 8.0 has no `VariantToString`, which `platform` comes to through `_wmi` (3.12 and later) and
   dies of. It does without, if there is no `_wmi`.
+- wine 8.0 has no `CopyFile2` either, which `shutil` uses where `_winapi` names it: that name goes.
+  `scripts/wine_faults.py` shows more such faults.
 - Byte code of a Windows and of another 3.12 has the same file name: it is kept apart by
   `PYTHONPYCACHEPREFIX`.
 """
@@ -52,6 +56,7 @@ WHEELS = (
     "psutil>=5.9",
     "pytest>=9",
 )
+WITHOUT_COPYFILE2 = "import _winapi; vars(_winapi).pop('CopyFile2', None)"
 SOURCES = sorted(ROOT.glob("packages/*/src"))
 
 
@@ -65,7 +70,7 @@ def main(arguments: list[str]) -> int:
     try:
         wine = _wine()
         _build(cache)
-    except (subprocess.CalledProcessError, LookupError) as error:
+    except (subprocess.CalledProcessError, OSError, LookupError) as error:
         print(f"windows_env: {error}", file=sys.stderr)
         return 2
     _start_wine(wine, cache)
@@ -126,7 +131,7 @@ def _build(cache: Path) -> None:
         (draft / label.name).write_text(ingredients, encoding="utf-8")
         draft.rename(python)
     # Written each time: it names the folder of this checkout.
-    lines = [_windows_path(folder) for folder in SOURCES]
+    lines = [_windows_path(folder) for folder in SOURCES] + [WITHOUT_COPYFILE2]
     packages = python / "Lib" / "site-packages" / "checkout.pth"
     packages.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
 

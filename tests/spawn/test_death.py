@@ -158,7 +158,7 @@ def test_a_dead_child_keeps_its_number_until_it_is_closed() -> None:
 
 def test_waiting_in_one_thread_and_closing_in_another(without: str) -> None:
     """A thread that waits for a child is woken when another thread closes it."""
-    for _ in range(5):
+    for _ in range(2):
         with running("sleep") as (child, channel):
             assert channel.recv(1) == b"!"
             answers: list[bool] = []

@@ -17,7 +17,7 @@ FLAGS = (
     "-Wonce::UserWarning",
     "-Xfaulthandler",
     "-Xdev",
-    "-Xpycache_prefix=/tmp/x",
+    "-Xint_max_str_digits=5000",
     "-I",
     "-E",
     "-s",

@@ -264,7 +264,7 @@ def test_no_handle_leaks_over_500_spawns() -> None:
 def copy_of_the_interpreter(folder: Path) -> Path:
     """Copy the interpreter without its site-packages; return its program."""
     skip = shutil.ignore_patterns("Lib", "*.chm", "Doc")
-    shutil.copytree(sys.base_prefix, folder, ignore=skip, copy_function=shutil.copyfile)
+    shutil.copytree(sys.base_prefix, folder, ignore=skip)
     return folder / "python.exe"
 
 

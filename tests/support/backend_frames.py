@@ -15,14 +15,7 @@ if TYPE_CHECKING:
 
     from loky_backend import Buffer, Frame
 
-KINDS = (
-    FrameKind.TASK,
-    FrameKind.CLAIMED_TASK,
-    FrameKind.STOP,
-    FrameKind.READY,
-    FrameKind.RESULT,
-    FrameKind.FAILURE,
-)
+KINDS = tuple(kind for name, kind in vars(FrameKind).items() if name.isupper())
 MAPPED_FROM = 1 << 18  # from this size on a frame has a mapping of its own
 
 # A size is interesting where the reader changes the way it stores a frame.

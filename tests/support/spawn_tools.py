@@ -10,7 +10,7 @@ import subprocess
 import sys
 import textwrap
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -128,5 +128,18 @@ def open_descriptors() -> int:
 
 def child_pids() -> list[int]:
     """Return the children of this process, zombies too."""
-    tasks = Path("/proc/self/task").iterdir()
-    return [int(pid) for task in tasks for pid in (task / "children").read_text().split()]
+    found: list[int] = []
+    for task in Path("/proc/self/task").iterdir():
+        with suppress(FileNotFoundError, ProcessLookupError):  # a thread that ends
+            found += map(int, (task / "children").read_text().split())
+    return found
+
+
+def holdings_become(expected: tuple[int, list[int]]) -> bool:
+    """Say whether descriptors and children come to be the expected ones; threads may lag behind."""
+    deadline = time.monotonic() + PATIENCE / 4
+    while (open_descriptors(), child_pids()) != expected:
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.001)
+    return True

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -110,3 +111,17 @@ def run_programs(handover: Handover) -> None:
     plain = subprocess.run(words, check=True, capture_output=True)
     fed = subprocess.run(words, check=True, capture_output=True, input=b"1234")
     handover.channels[0].sendall(plain.stdout.strip() + b" " + fed.stdout.strip())
+
+
+def nap(handover: Handover) -> None:
+    """Say that it runs, then sleep in a way that Ctrl-C interrupts."""
+    handover.channels[0].sendall(b"!")
+    time.sleep(60)
+
+
+def print_and_answer(handover: Handover) -> None:
+    """Print, and say so."""
+    for stream in filter(None, (sys.stdout, sys.stderr)):
+        stream.write("printed by a child\n")
+        stream.flush()
+    handover.channels[0].sendall(b"!")

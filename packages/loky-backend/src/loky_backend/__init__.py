@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from ._budget import RestartBudget as RestartBudget
     from ._cpu import cpu_count as cpu_count
-    from ._encoding import Encoded as Encoded
+    from ._encoded import Encoded as Encoded
     from ._encoding import decode as decode
     from ._encoding import encode as encode
     from ._encoding import encode_whole as encode_whole
@@ -47,7 +47,7 @@ __version__ = "0.1.0"
 _HOME_OF = {
     "BackendError": "._errors",
     "DecodingError": "._errors",
-    "Encoded": "._encoding",
+    "Encoded": "._encoded",
     "EncodingError": "._errors",
     "Event": "._events",
     "Excess": "._memory",

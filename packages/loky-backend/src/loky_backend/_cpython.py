@@ -33,3 +33,30 @@ def set_interrupt_handler(handler: Callable[[int, FrameType | None], object]) ->
     except ImportError:
         import signal as calls
     calls.signal(calls.SIGINT, handler)
+
+
+def start_processes_by(kind: type[SpawnProcess], popen: Callable[[BaseProcess], object]) -> None:
+    """Have processes of a class of ours started by `popen(process)`."""
+    kind._Popen = staticmethod(popen)  # type: ignore[assignment, attr-defined, method-assign, unused-ignore]
+    kind._start_method = popen.method  # type: ignore[attr-defined, unused-ignore]
+
+
+def register_context(name: str, context: SpawnContext) -> None:
+    """Add a context to those that `multiprocessing.get_context` finds by name."""
+    from multiprocessing import context as contexts
+
+    type(context)._name = name  # type: ignore[attr-defined, unused-ignore]
+    contexts._concrete_contexts.setdefault(name, context)  # type: ignore[attr-defined]
+
+
+def finish_children_first() -> None:
+    """Have `multiprocessing` wait for its children before what is registered by now runs at exit."""
+    if not _exit_hooks:
+        import atexit
+        from multiprocessing import util
+
+        _exit_hooks.append(util._exit_function)  # type: ignore[attr-defined]
+        atexit.register(_exit_hooks[0])
+
+
+_exit_hooks: list[Callable[[], object]] = []

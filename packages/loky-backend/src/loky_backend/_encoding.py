@@ -1,8 +1,9 @@
 """Objects to bytes and back, the cheapest way that works. User code runs here (`__reduce__`, ...).
 
-The C pickler is tried first, large buffers stay out of band (protocol 5, PEP 574). cloudpickle
-takes over where it is needed: the C pickler refused; or the bytes mention ``__main__``, whose
-functions and classes the other process cannot import; or a module was registered by value.
+The C pickler is tried first, large buffers stay out of band (protocol 5, PEP 574). Whatever needs
+more than that goes up the ladder (`_ladder`): what the C pickler refused; bytes that mention
+``__main__``, whose functions and classes the other process cannot import; objects of
+`multiprocessing`; modules registered by value; a pickler or reducers that the user chose.
 """
 
 from __future__ import annotations
@@ -10,109 +11,185 @@ from __future__ import annotations
 import sys
 
 from . import _cpython
-from ._errors import EncodingError
-from ._frames import LARGE, MAX_BUFFERS
+from ._encoded import Encoded
+from ._frames import MAX_BUFFERS
+from ._picklers import choice
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from typing import Any
+    from collections.abc import Sequence
+    from typing import Any, Protocol
 
     from ._frames import Buffer
+    from ._picklers import Reducers
 
-    Pickler = Callable[..., bytes]
+    class Writable(Protocol):
+        """A file to write bytes to."""
+
+        def write(self, data: bytes, /) -> object:
+            """Take the bytes."""
+
 
 _PROTOCOL = 5
 _INLINE_BELOW = 4096  # a buffer smaller than this costs less inside the pickle than beside it
-_REFUSALS = (_cpython.pickle.PicklingError, AttributeError, TypeError)
+# RuntimeError: too deep a recursion, and what multiprocessing says of locks.
+_REFUSALS = (_cpython.pickle.PicklingError, AttributeError, TypeError, RuntimeError)
+_dumps = _cpython.pickle.dumps
+_modules = sys.modules
 
 
-class Encoded:
-    """An object as bytes.
+def encode(value: object, reducers: Reducers | None = None) -> Encoded:
+    """Pickle an object, large buffers out of band.
 
-    Attributes:
-        body: the pickle.
-        buffers: its out-of-band buffers, contiguous, views of the object's own memory.
-        segment: (number, positions) if large ones of them were placed into a segment, else None.
-    """
+    Args:
+        value: anything. A tuple (function, args, kwargs) is a call, and errors name its parts so.
+        reducers: exact type -> function that returns what ``__reduce__`` would; they come before
+            those of `register`. None for none.
 
-    __slots__ = ("body", "buffers", "segment")
-
-    def __init__(self, body: bytes, buffers: Sequence[Buffer] = ()) -> None:
-        self.body = body
-        self.buffers = buffers
-        self.segment: tuple[int, frozenset[int]] | None = None
-
-    @property
-    def large(self) -> bool:
-        """Whether some of its buffers are better placed into a segment."""
-        return any(len(buffer) >= LARGE for buffer in self.buffers)
-
-    @property
-    def size(self) -> int:
-        """Bytes in all."""
-        return len(self.body) + sum(len(buffer) for buffer in self.buffers)
-
-
-def encode_whole(value: object) -> bytes:
-    """Pickle an object into one piece, buffers included; raises as `encode` does."""
-    encoded = encode(value)
-    if not encoded.buffers:
-        return encoded.body
-    import cloudpickle
-
-    whole: bytes = cloudpickle.dumps(value, protocol=_PROTOCOL)
-    return whole
-
-
-def encode(value: object) -> Encoded:
-    """Pickle an object.
+    Returns:
+        The bytes, with views of the object's memory: do not change it before they are sent.
 
     Raises:
-        EncodingError: neither pickler can; its message says why, its cause is the pickler's error.
+        EncodingError: no pickler can; names the path to the culprit, its cause is the pickler's
+            error.
+        PicklerChoiceError: ``LOKY_PICKLER`` names nothing usable.
         BaseException: whatever the object's own code raised.
+
+    Does not block, but for what the object's own code does. Any thread, several at once.
     """
-    try:
-        encoded = _dump(_cpython.pickle.dumps, value)
-    except _REFUSALS:
-        return _encode_by_value(value)
-    if b"__main__" in encoded.body or _registered_by_value():
-        return _encode_by_value(value)
-    return encoded
-
-
-def decode(body: Buffer, buffers: Sequence[Buffer] = ()) -> Any:
-    """Turn bytes back into the object; raises whatever the object's own code raises."""
-    return _cpython.pickle.loads(body, buffers=buffers)
-
-
-def _encode_by_value(value: object) -> Encoded:
-    import cloudpickle
-
-    try:
-        return _dump(cloudpickle.dumps, value)
-    except _REFUSALS as error:
-        message = f"cannot pickle {type(value).__name__}: {type(error).__name__}: {error}"
-        raise EncodingError(message) from error
-
-
-def _registered_by_value() -> bool:
-    """Whether the user told cloudpickle to send some modules by value; never imports it."""
-    cloudpickle = sys.modules.get("cloudpickle")
-    return cloudpickle is not None and bool(cloudpickle.list_registry_pickle_by_value())
-
-
-def _dump(pickler: Pickler, value: object) -> Encoded:
     views: list[Buffer] = []
 
-    def keep_out(buffer: Any) -> bool:
+    def keep_out(buffer: Any) -> bool:  # the pickler's `buffer_callback`; True: stays in the pickle
         try:
             view = buffer.raw()
-        except BufferError:  # not contiguous: stays inside the pickle
+        except BufferError:  # not contiguous
             return True
         if view.nbytes < _INLINE_BELOW or len(views) >= MAX_BUFFERS:
             return True
         views.append(view)
         return False
 
-    return Encoded(pickler(value, protocol=_PROTOCOL, buffer_callback=keep_out), views)
+    plain = not reducers and not choice.special
+    if plain:
+        try:
+            body = _dumps(value, _PROTOCOL, buffer_callback=keep_out)
+        except _REFUSALS:
+            pass
+        else:
+            if b"__main__" not in body and not _needs_more(body):
+                return Encoded(body, views)
+    from ._ladder import climb
+
+    return Encoded(climb(value, reducers, (views, keep_out), refused_by_c=plain), views)
+
+
+def encode_whole(value: object, reducers: Reducers | None = None) -> bytes:
+    """Pickle an object into one piece, buffers included.
+
+    Args:
+        value: anything.
+        reducers: as for `encode`.
+
+    Returns:
+        A pickle that needs nothing beside it.
+
+    Raises:
+        EncodingError, PicklerChoiceError, BaseException: as `encode`.
+
+    Does not block, but for what the object's own code does. Any thread, several at once.
+    """
+    plain = not reducers and not choice.special
+    if plain:
+        try:
+            body = _dumps(value, _PROTOCOL)
+        except _REFUSALS:
+            pass
+        else:
+            if b"__main__" not in body and not _needs_more(body):
+                return body
+    from ._ladder import climb
+
+    return climb(value, reducers, None, refused_by_c=plain)
+
+
+def decode(body: Buffer, buffers: Sequence[Buffer] = ()) -> Any:
+    """Turn bytes back into the object.
+
+    Args:
+        body: the pickle.
+        buffers: its out-of-band buffers, in order; the object keeps the memory of those it uses,
+            so arrays are writable if these are.
+
+    Returns:
+        The object.
+
+    Raises:
+        BaseException: whatever the object's own code raised.
+
+    Does not block, but for what the object's own code does. Any thread, several at once.
+    """
+    return _cpython.pickle.loads(body, buffers=buffers)
+
+
+def dumps(value: object, reducers: Reducers | None = None) -> bytes:
+    """Pickle an object as workers' arguments are; the same as `encode_whole`.
+
+    Args:
+        value: anything.
+        reducers: as for `encode`.
+
+    Returns:
+        A pickle that any unpickler reads, if cloudpickle is installed there.
+
+    Raises:
+        EncodingError, PicklerChoiceError, BaseException: as `encode`.
+
+    Does not block, but for what the object's own code does. Any thread, several at once.
+    """
+    return encode_whole(value, reducers)
+
+
+def dump(value: object, file: Writable, reducers: Reducers | None = None) -> None:
+    """Pickle an object into a file.
+
+    Args:
+        value: anything.
+        file: open for writing bytes; stays the caller's to close.
+        reducers: as for `encode`.
+
+    Raises:
+        EncodingError, PicklerChoiceError, BaseException: as `encode`; nothing was written then.
+        OSError: the file does not take it.
+
+    Blocks as the file does. Any thread.
+    """
+    file.write(encode_whole(value, reducers))
+
+
+def loads(data: Buffer) -> Any:
+    """Turn the bytes of `dumps` back into the object.
+
+    Args:
+        data: one whole pickle. Only from a source you trust: unpickling runs code.
+
+    Returns:
+        The object.
+
+    Raises:
+        BaseException: whatever the object's own code raised.
+
+    Does not block, but for what the object's own code does. Any thread, several at once.
+    """
+    return _cpython.pickle.loads(data)
+
+
+def _needs_more(body: bytes) -> bool:
+    """Whether the C pickler's bytes would not do; imports nothing that is not loaded already."""
+    if "multiprocessing.connection" in _modules and (
+        b"multiprocessing.connection" in body or b"multiprocessing.managers" in body
+    ):
+        return True
+    if "cloudpickle" in _modules:
+        return bool(_modules["cloudpickle"].list_registry_pickle_by_value())
+    return False
+

@@ -63,6 +63,10 @@ class EncodingError(BackendError, TypeError):
         self.path = path
 
 
+class PicklerChoiceError(BackendError, ImportError):
+    """The pickler that was asked for (`set_loky_pickler`, ``LOKY_PICKLER``) cannot be used."""
+
+
 class DecodingError(BackendError, ValueError):
     """Bytes of the other side cannot be turned into objects here; the cause says why."""
 

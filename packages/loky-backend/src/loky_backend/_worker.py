@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import TypeAlias
 
-    from ._encoding import Encoded
+    from ._encoded import Encoded
     from ._frames import Buffer
 
     Entry: TypeAlias = tuple[int, int, "Encoded | bytes | None", bool]

@@ -12,7 +12,7 @@ from ._segments import SegmentPool, SegmentReader, decode_numbers, encode_number
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ._encoding import Encoded
+    from ._encoded import Encoded
     from ._frames import Frame
     from ._platform import Wire
 

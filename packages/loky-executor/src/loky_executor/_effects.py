@@ -14,6 +14,10 @@ class Cause(Enum):
     START_FAILED = "a worker could not start"
     PARENT_FAILED = "the pool itself failed"
     KILLED = "the workers were killed"
+    TASK_KILLED = "the task was killed"
+    TIMED_OUT = "the task ran out of time"
+    OVER_LIMIT = "the worker had too much memory"
+    CRASH_LOOP = "workers died again and again"
     SHUTDOWN = "the executor was shut down"
 
 
@@ -33,10 +37,11 @@ class Spawn:
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """Send this task to this worker."""
+    """Send this task to this worker; with `claim` it can be recalled until it is begun."""
 
     worker: int
     task: int
+    claim: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +57,20 @@ class Kill:
 
     worker: int
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Recall:
+    """Take back what a worker has not begun, then tell `TakenBack`."""
+
+    worker: int
+
+
+@dataclass(frozen=True, slots=True)
+class DumpStacks:
+    """Have a worker write down where it is."""
+
+    worker: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,4 +102,6 @@ class Ended:
     """The last worker is gone and none will come: give everything back."""
 
 
-Effect: TypeAlias = Encode | Spawn | Send | Stop | Kill | Fail | Cancel | SetTimer | Ended
+Effect: TypeAlias = (
+    Encode | Spawn | Send | Stop | Kill | Recall | DumpStacks | Fail | Cancel | SetTimer | Ended
+)

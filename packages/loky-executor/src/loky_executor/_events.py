@@ -7,10 +7,26 @@ from typing import TypeAlias
 
 
 @dataclass(frozen=True, slots=True)
+class TaskOptions:
+    """What the scheduler must know of a task that is not plain.
+
+    Attributes:
+        timeout: seconds it may run; None for any.
+        retries: how often it is run again after it crashed its worker or ran out of time.
+        priority: tasks with a higher one go first.
+    """
+
+    timeout: float | None = None
+    retries: int = 0
+    priority: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Submit:
-    """A new task."""
+    """A new task; `options` None means the plain ones."""
 
     task: int
+    options: TaskOptions | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +61,43 @@ class WorkerReady:
 @dataclass(frozen=True, slots=True)
 class WorkerDied:
     """A worker is dead, or never came to be."""
+
+    worker: int
+
+
+@dataclass(frozen=True, slots=True)
+class SpawnFailed:
+    """A worker could not be started; `transient` if it may go better in a moment."""
+
+    worker: int
+    transient: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TakenBack:
+    """These tasks were taken back from a worker, which had not begun them."""
+
+    worker: int
+    tasks: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class KillTask:
+    """A task is to be ended, also if it runs."""
+
+    task: int
+
+
+@dataclass(frozen=True, slots=True)
+class Retire:
+    """A worker should be replaced as soon as its task is done."""
+
+    worker: int
+
+
+@dataclass(frozen=True, slots=True)
+class OverLimit:
+    """A worker has more memory than it may have at all."""
 
     worker: int
 
@@ -88,6 +141,11 @@ Event: TypeAlias = (
     | Answered
     | WorkerReady
     | WorkerDied
+    | SpawnFailed
+    | TakenBack
+    | KillTask
+    | Retire
+    | OverLimit
     | Resize
     | IdleTimeout
     | TimerFired

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import Future
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from loky_backend import decode, rebuild_failure
 
@@ -23,9 +23,21 @@ if TYPE_CHECKING:
 
     from loky_backend import Frame
 
-    from ._pool import Pool
-
 T = TypeVar("T")
+
+
+class Owner(Protocol):
+    """What a future needs of the pool it belongs to."""
+
+    def dropped(self, task: int) -> None:
+        """Take note that the future of a task was cancelled."""
+
+    def run_callback(self, callback: Callback) -> None:
+        """Have a callback called soon, on a thread where it may block."""
+
+    def kill_task(self, task: int) -> None:
+        """Have a task ended, also if it runs."""
+
 
 
 class EncodedResult:
@@ -75,7 +87,7 @@ class EncodedFailure(Exception):  # noqa: N818 - no error but the bytes of one
 class TaskFuture(Future[T]):
     """A `concurrent.futures.Future` whose result is decoded by whoever asks for it."""
 
-    def __init__(self, pool: Pool | None = None, task: int = 0) -> None:
+    def __init__(self, pool: Owner | None = None, task: int = 0) -> None:
         super().__init__()
         self._pool = pool
         self._task = task
@@ -119,6 +131,22 @@ class TaskFuture(Future[T]):
             pool.dropped(self._task)
         return True
 
+    def kill(self) -> bool:
+        """End the task, also if it runs: its worker is killed, no other task is harmed.
+
+        Returns:
+            False if the task is done already; else True, and the future will raise
+            `concurrent.futures.CancelledError`, unless the task comes in first.
+
+        Does not wait. Any thread.
+        """
+        pool = self._pool
+        if self.done() or pool is None:
+            return False
+        if not self.cancel():
+            pool.kill_task(self._task)
+        return True
+
     def add_done_callback(self, fn: Callable[[Future[T]], object]) -> None:
         """Have `fn(future)` called when the task is done.
 
@@ -130,7 +158,7 @@ class TaskFuture(Future[T]):
         if pool is None or self.done():
             super().add_done_callback(fn)
         else:
-            super().add_done_callback(lambda future: pool.callbacks.put(Callback(fn, future)))
+            super().add_done_callback(lambda future: pool.run_callback(Callback(fn, future)))
 
     def __repr__(self) -> str:
         if self.cancelled():

@@ -8,11 +8,13 @@ Rules:
 2. When a worker dies, every task assigned to it moves in the same step.
 3. Constant work per event, whatever is queued (but for events that end everything).
 4. An event about a task or worker that is gone is no error: it crossed its end on the way.
+5. Only the task at the head of a worker runs; those behind it were not begun and are never lost.
 
                 Encode          Encoded            Send           Answered
     Submit ──► pending ──► encoding ──► encoded ──► assigned ──► (gone)
-                  │            │           │            │
-                  └─ Cancel ───┴───────────┘            └─ WorkerDied ──► Fail
+                  │            │           │  ▲         │
+                  └─ Cancel ───┴───────────┘  └─────────┼─ TakenBack; WorkerDied with retries left
+                                                        └─ WorkerDied ──► Fail
 
     worker:  Spawn ──► starting ── WorkerReady ──► ready ──► stopping ──► (gone)
 """
@@ -20,90 +22,45 @@ Rules:
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, field
-from enum import Enum
-from typing import Final
+from typing import Final, NoReturn
 
 from . import _effects as do
 from . import _events as on
+from ._crew import Phase, WorkerState
+from ._roster import Budget, Place, Roster, Settings, Status
 
 _HISTORY: Final = 40
+_REASONS: Final = {
+    do.Cause.TASK_KILLED: "its task was killed",
+    do.Cause.TIMED_OUT: "its task ran out of time",
+    do.Cause.OVER_LIMIT: "it had more memory than it may have",
+}
+
+__all__ = ["Machine", "Phase", "Place", "Settings", "Status"]
 
 
-def _assert_never(value: object) -> None:
+def _assert_never(value: object) -> NoReturn:
     raise AssertionError(f"no rule for {value!r}")
 
 
-class Place(Enum):
-    """Where a task is."""
+class Machine(Roster):
+    """The scheduler of one pool; not thread-safe: whoever calls it serializes the calls.
 
-    PENDING = "pending"
-    ENCODING = "encoding"
-    ENCODED = "encoded"
-    ASSIGNED = "assigned"
-
-
-class Phase(Enum):
-    """What a worker is in the middle of."""
-
-    STARTING = "starting"
-    READY = "ready"
-    STOPPING = "stopping"
-
-
-class Status(Enum):
-    """What the whole pool is in the middle of."""
-
-    OPEN = "open"
-    CLOSING = "closing"  # no new tasks; those it has are finished
-    BROKEN = "broken"
-
-
-@dataclass(slots=True)
-class WorkerState:
-    """One worker as the machine sees it."""
-
-    phase: Phase = Phase.STARTING
-    assigned: dict[int, None] = field(default_factory=dict)  # an ordered set of tasks
-    idle_since: float = 0.0
-    deadline: float | None = None  # by when a stopping worker must be dead
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """What does not change while a pool lives.
-
-    Attributes:
-        encode_ahead: how many tasks per worker are held encoded before a worker asks for them.
-        stop_grace: seconds a worker may take to end after it was told to, before it is killed.
+    Args:
+        max_workers: the most workers at a time.
+        settings: what does not change.
+        budget: how many crashes are suffered while nothing is completed; None for any number.
     """
 
-    encode_ahead: int = 2
-    stop_grace: float = 10.0
-
-
-class Machine:
-    """The scheduler of one pool; not thread-safe: whoever calls it serializes the calls."""
-
-    def __init__(self, max_workers: int, settings: Settings | None = None) -> None:
-        self.max_workers = max_workers
-        self.settings = settings or Settings()
-        self.status = Status.OPEN
-        self.idle_timeout: float | None = None
+    def __init__(
+        self, max_workers: int, settings: Settings | None = None, budget: Budget | None = None
+    ) -> None:
+        super().__init__(max_workers, settings)
         self.history: deque[tuple[float, on.Event]] = deque(maxlen=_HISTORY)
-        self.tasks: dict[int, Place] = {}
-        self.workers: dict[int, WorkerState] = {}
-        self._pending: deque[int] = deque()  # may name tasks that are gone: they are skipped
-        self._encoded: deque[int] = deque()  # likewise
-        self._ahead = 0  # tasks being encoded or encoded
-        self._idle: dict[int, None] = {}  # ready workers without a task, longest idle first
-        self._fresh: dict[int, None] = {}  # starting workers without a task
-        self._live = 0  # workers that are not stopping
-        self._next_worker = 1
-        self._timer: float | None = None
-        self._ended = False
+        self._budget = budget
+        self._failed_spawns = 0
 
-    def handle(self, event: on.Event, now: float) -> list[do.Effect]:  # noqa: C901 - one rule each
+    def handle(self, event: on.Event, now: float) -> list[do.Effect]:  # noqa: C901, PLR0912
         """Take one event and return what is to be done, in order.
 
         Args:
@@ -113,18 +70,28 @@ class Machine:
         self.history.append((now, event))
         effects: list[do.Effect] = []
         match event:
-            case on.Submit(task):
-                self._submit(task, effects)
+            case on.Submit(task, options):
+                self._submit(task, options, effects)
             case on.Encoded(task):
                 self._on_encoded(task)
             case on.Dropped(task):
                 self._drop(task, now)
             case on.Answered(worker, task):
                 self._answered(worker, task, now)
+            case on.TakenBack(worker, tasks):
+                self._taken_back(worker, tasks, now, effects)
+            case on.KillTask(task):
+                self._kill_task(task, effects)
             case on.WorkerReady(worker):
                 self._ready(worker, now)
             case on.WorkerDied(worker):
-                self._died(worker, effects)
+                self._died(worker, now, effects)
+            case on.SpawnFailed(worker, transient):
+                self._spawn_failed(worker, transient, now, effects)
+            case on.Retire(worker):
+                self._retire(worker, effects)
+            case on.OverLimit(worker):
+                self._end_running(worker, do.Cause.OVER_LIMIT, None, effects)
             case on.Resize(max_workers):
                 self.max_workers = max_workers
             case on.IdleTimeout(seconds):
@@ -138,68 +105,199 @@ class Machine:
                 self._break(effects, do.Cause.PARENT_FAILED)
             case _:
                 _assert_never(event)
-        self._settle(now, effects)
+        self.settle(now, effects)
         return effects
 
-    # -- single events -----------------------------------------------------------------------
+    # -- tasks -------------------------------------------------------------------------------
 
-    def _submit(self, task: int, effects: list[do.Effect]) -> None:
+    def _submit(self, task: int, options: on.TaskOptions | None, effects: list[do.Effect]) -> None:
         if self.status is not Status.OPEN:
             effects.append(do.Fail(task, do.Cause.SHUTDOWN, started=False))
             return
         self.tasks[task] = Place.PENDING
-        self._pending.append(task)
+        if options is not None:
+            self._options[task] = options
+        self._pending.push(task, self.options_of(task).priority)
 
     def _on_encoded(self, task: int) -> None:
         if self.tasks.get(task) is Place.ENCODING:
             self.tasks[task] = Place.ENCODED
-            self._encoded.append(task)
+            self._encoded.push(task, self.options_of(task).priority)
 
     def _drop(self, task: int, now: float) -> None:
-        place = self.tasks.get(task)
-        if place is Place.ASSIGNED:
-            owner = next(ident for ident, state in self.workers.items() if task in state.assigned)
-            self._answered(owner, task, now)
-        elif place is not None:
-            del self.tasks[task]
-            self._ahead -= place is not Place.PENDING
+        if self.tasks.get(task) is Place.ASSIGNED:
+            self.unassign(self._owner(task), task, now)
+        if task in self.tasks:
+            self.forget(task)
+
+    def _owner(self, task: int) -> int:
+        return next(ident for ident, state in self.workers.items() if task in state.assigned)
 
     def _answered(self, worker: int, task: int, now: float) -> None:
         state = self.workers.get(worker)
         if state is None or task not in state.assigned:
             return
-        del state.assigned[task]
-        del self.tasks[task]
-        if not state.assigned and state.phase is Phase.READY:
-            state.idle_since = now
-            self._idle[worker] = None
-        elif not state.assigned and state.phase is Phase.STARTING:
-            self._fresh[worker] = None
+        if self._budget is not None:
+            self._budget.refill()
+        self.pace.note(now - state.head_since)
+        state.done += 1
+        if state.done == self.settings.max_tasks:
+            state.retiring = True
+        self.forget(task)
+        self.unassign(worker, task, now)
+
+    def _taken_back(
+        self, worker: int, tasks: tuple[int, ...], now: float, effects: list[do.Effect]
+    ) -> None:
+        state = self.workers.get(worker)
+        if state is None:
+            return
+        state.recalled = False
+        for task in reversed(tasks):
+            if task not in state.assigned:
+                continue
+            del state.assigned[task]
+            if task == state.target:
+                self.forget(task)
+                state.target = state.verdict = None
+                effects.append(do.Fail(task, do.Cause.TASK_KILLED, started=False))
+            else:
+                self.requeue(task)
+        if not state.assigned:
+            self._show_room(worker, state, now)
+        if state.verdict is not None and state.phase is not Phase.STOPPING:
+            self._strike(worker, state, effects)
+
+    def _kill_task(self, task: int, effects: list[do.Effect]) -> None:
+        place = self.tasks.get(task)
+        if place is Place.ASSIGNED:
+            self._end_running(self._owner(task), do.Cause.TASK_KILLED, task, effects)
+        elif place is not None:
+            self.forget(task)
+            effects.append(do.Cancel(task))
+
+    def _end_running(
+        self, worker: int, verdict: do.Cause, target: int | None, effects: list[do.Effect]
+    ) -> None:
+        """Kill a worker for what it runs. First take back what it has not begun: none is harmed."""
+        state = self.workers.get(worker)
+        if state is None or state.phase is Phase.STOPPING or state.verdict is not None:
+            return
+        state.verdict = verdict
+        state.target = target
+        if len(state.assigned) > 1:
+            state.recalled = True
+            effects.append(do.Recall(worker))
+        else:
+            self._strike(worker, state, effects)
+
+    def _strike(self, worker: int, state: WorkerState, effects: list[do.Effect]) -> None:
+        """Kill a worker with a verdict, unless its target is done and another task runs."""
+        running = next(reversed(state.assigned), None)
+        if state.target is not None and running != state.target:
+            state.target = state.verdict = None
+            return
+        assert state.verdict is not None
+        self.kill(worker, _REASONS[state.verdict], effects)
+
+    # -- workers -----------------------------------------------------------------------------
 
     def _ready(self, worker: int, now: float) -> None:
         state = self.workers.get(worker)
         if state is None or state.phase is not Phase.STARTING:
             return
+        self._failed_spawns = 0
         state.phase = Phase.READY
-        if not state.assigned:
-            del self._fresh[worker]
-            state.idle_since = now
-            self._idle[worker] = None
+        self._fresh.pop(worker, None)
+        self._show_room(worker, state, now)
+        self._begin_head(state, now)
 
-    def _died(self, worker: int, effects: list[do.Effect]) -> None:
-        state = self.workers.pop(worker, None)
+    def _retire(self, worker: int, effects: list[do.Effect]) -> None:
+        state = self.workers.get(worker)
+        if state is None or state.phase is Phase.STOPPING:
+            return
+        state.retiring = True
+        self._roomy.pop(worker, None)
+        if len(state.assigned) > 1 and not state.recalled:
+            state.recalled = True
+            effects.append(do.Recall(worker))
+
+    def _died(self, worker: int, now: float, effects: list[do.Effect]) -> None:
+        state = self.remove_worker(worker)
         if state is None:
             return
-        self._idle.pop(worker, None)
-        self._fresh.pop(worker, None)
-        if state.phase is Phase.STOPPING:
-            return
-        self._live -= 1
+        began = state.phase is not Phase.STARTING
+        head, *others = state.assigned or (None,)
+        for task in reversed(others):
+            self.requeue(task)
         if state.phase is Phase.STARTING:
             self._break(effects, do.Cause.START_FAILED, worker, state)
-        elif state.assigned:
+        elif head is None:
+            return  # told to leave, or killed while idle: nothing is lost
+        elif state.verdict is not None:
+            self._judge(head, state.verdict, worker, effects)
+        elif self._budget is not None and not self._budget.spend(now):
+            self._break(effects, do.Cause.CRASH_LOOP, worker, state)
+        elif self.settings.isolate or self._may_retry(head):
+            self._judge(head, do.Cause.WORKER_DIED, worker, effects)
+        else:
             self._break(effects, do.Cause.WORKER_DIED, worker, state)
-        # else: it was idle, and nothing is lost; another one starts when there is work
+        assert began or self.status is Status.BROKEN
+
+    def _may_retry(self, task: int) -> bool:
+        return self._crashes.get(task, 0) < self.options_of(task).retries
+
+    def _judge(self, task: int, cause: do.Cause, worker: int, effects: list[do.Effect]) -> None:
+        """A worker died while it ran this task: run it again if it may be, else fail it."""
+        if cause is not do.Cause.TASK_KILLED and self._may_retry(task):
+            self._crashes[task] = self._crashes.get(task, 0) + 1
+            self.requeue(task)
+        else:
+            self.forget(task)
+            effects.append(do.Fail(task, cause, started=True, worker=worker))
+
+    def _spawn_failed(
+        self, worker: int, transient: bool, now: float, effects: list[do.Effect]
+    ) -> None:
+        state = self.remove_worker(worker)
+        if state is None:
+            return
+        for task in reversed(state.assigned):
+            self.requeue(task)
+        self._failed_spawns += 1
+        tired = self._failed_spawns > self.settings.spawn_retries and not self._live
+        if not transient or tired:
+            self._break(effects, do.Cause.START_FAILED, worker)
+            return
+        doublings = min(self._failed_spawns, self.settings.spawn_retries)
+        self._spawn_again = now + self.settings.spawn_pause * 2.0**doublings
+
+    def _expire(self, now: float, effects: list[do.Effect]) -> None:
+        """Do what is due: workers that sat idle, ran out of time, or did not leave."""
+        if self._spawn_again is not None and self._spawn_again <= now:
+            self._spawn_again = None
+        if self.idle_timeout is not None:
+            for worker in list(self._idle):
+                if self.workers[worker].idle_since + self.idle_timeout > now:
+                    break
+                self.stop(worker, now, effects)
+        self._soonest = None
+        for worker, state in list(self.workers.items()):
+            if state.deadline is None:
+                continue
+            if state.deadline > now:
+                self.set_deadline(state, state.deadline)
+            elif state.phase is Phase.STOPPING:
+                self.kill(worker, "it did not end when it was told to", effects)
+            elif not state.dumped:
+                state.dumped = True
+                effects.append(do.DumpStacks(worker))
+                self.set_deadline(state, now + self.settings.dump_time)
+            else:
+                state.deadline = None
+                self._end_running(worker, do.Cause.TIMED_OUT, state.head(), effects)
+
+    # -- the end of all ----------------------------------------------------------------------
 
     def _shutdown(self, event: on.Shutdown, effects: list[do.Effect]) -> None:
         if self.status is Status.OPEN:
@@ -207,18 +305,16 @@ class Machine:
         if event.cancel or event.kill:
             waiting = [task for task, place in self.tasks.items() if place is not Place.ASSIGNED]
             for task in waiting:
-                del self.tasks[task]
+                self.forget(task)
                 effects.append(do.Cancel(task))
-            self._forget_waiting()
+            self.forget_waiting()
         if event.kill:
-            for ident, state in self.workers.items():
+            for worker, state in self.workers.items():
                 for task in state.assigned:
-                    del self.tasks[task]
-                    effects.append(do.Fail(task, do.Cause.KILLED, started=True, worker=ident))
+                    self.forget(task)
+                    effects.append(do.Fail(task, do.Cause.KILLED, started=True, worker=worker))
                 state.assigned.clear()
-                self._kill(ident, state, "the executor was told to kill its workers", effects)
-
-    # -- shared steps ------------------------------------------------------------------------
+                self.kill(worker, "the executor was told to kill its workers", effects)
 
     def _break(
         self,
@@ -229,109 +325,16 @@ class Machine:
     ) -> None:
         """Fail every task and kill every worker: the pool is broken from now on."""
         self.status = Status.BROKEN
-        started = {task for state in self.workers.values() for task in state.assigned}
+        started = {state.head() for state in self.workers.values() if state.phase is Phase.READY}
         if dead is not None and dead.phase is Phase.READY:
-            started.update(dead.assigned)
+            started.add(dead.head())
         effects += [
             do.Fail(task, cause, started=task in started, worker=culprit) for task in self.tasks
         ]
         self.tasks.clear()
-        self._forget_waiting()
-        for ident, state in self.workers.items():
+        self._options.clear()
+        self._crashes.clear()
+        self.forget_waiting()
+        for worker, state in self.workers.items():
             state.assigned.clear()
-            self._kill(ident, state, "its executor broke", effects)
-
-    def _forget_waiting(self) -> None:
-        self._pending.clear()
-        self._encoded.clear()
-        self._ahead = 0
-
-    def _kill(self, ident: int, state: WorkerState, reason: str, effects: list[do.Effect]) -> None:
-        if state.phase is not Phase.STOPPING:
-            self._live -= 1
-        state.phase = Phase.STOPPING
-        state.deadline = None
-        self._idle.pop(ident, None)
-        self._fresh.pop(ident, None)
-        effects.append(do.Kill(ident, reason))
-
-    def _stop(self, ident: int, now: float, effects: list[do.Effect]) -> None:
-        """Tell an unoccupied worker to leave."""
-        state = self.workers[ident]
-        state.phase = Phase.STOPPING
-        state.deadline = now + self.settings.stop_grace
-        self._live -= 1
-        self._idle.pop(ident, None)
-        self._fresh.pop(ident, None)
-        effects.append(do.Stop(ident))
-
-    def _expire(self, now: float, effects: list[do.Effect]) -> None:
-        """Send idle workers home, and kill those that were told to leave long ago."""
-        if self.idle_timeout is not None:
-            for ident in list(self._idle):
-                if self.workers[ident].idle_since + self.idle_timeout > now:
-                    break
-                self._stop(ident, now, effects)
-        for ident, state in self.workers.items():
-            if state.deadline is not None and state.deadline <= now:
-                self._kill(ident, state, "it did not end when it was told to", effects)
-
-    # -- after every event -------------------------------------------------------------------
-
-    def _settle(self, now: float, effects: list[do.Effect]) -> None:
-        """Bring tasks and workers together as far as it goes."""
-        self._assign(effects)
-        self._adjust_workers(now, effects)
-        self._assign(effects)
-        self._encode_ahead(effects)
-        self._arm_timer(effects)
-        closed = self.status is not Status.OPEN and not self.workers and not self.tasks
-        if closed and not self._ended:
-            self._ended = True
-            effects.append(do.Ended())
-
-    def _assign(self, effects: list[do.Effect]) -> None:
-        while self._encoded and (self._idle or self._fresh) and self._live <= self.max_workers:
-            task = self._encoded.popleft()
-            if self.tasks.get(task) is not Place.ENCODED:
-                continue
-            free = self._idle or self._fresh
-            worker = free.popitem()[0]
-            self.workers[worker].assigned[task] = None
-            self.tasks[task] = Place.ASSIGNED
-            self._ahead -= 1
-            effects.append(do.Send(worker, task))
-
-    def _adjust_workers(self, now: float, effects: list[do.Effect]) -> None:
-        closing = self.status is not Status.OPEN and not self.tasks
-        while (self._live > self.max_workers or closing) and (self._idle or self._fresh):
-            self._stop(next(iter(self._idle or self._fresh)), now, effects)
-        while self._live < min(self.max_workers, len(self.tasks)):
-            ident = self._next_worker
-            self._next_worker += 1
-            self.workers[ident] = WorkerState()
-            self._fresh[ident] = None
-            self._live += 1
-            effects.append(do.Spawn(ident))
-
-    def _encode_ahead(self, effects: list[do.Effect]) -> None:
-        room = self.max_workers * self.settings.encode_ahead
-        while self._pending and self._ahead < room:
-            task = self._pending.popleft()
-            if self.tasks.get(task) is Place.PENDING:
-                self.tasks[task] = Place.ENCODING
-                self._ahead += 1
-                effects.append(do.Encode(task))
-
-    def _arm_timer(self, effects: list[do.Effect]) -> None:
-        """Have the timer fire for the earliest thing that is due; later ones are found then."""
-        earliest = None
-        if self.idle_timeout is not None and self._idle:
-            earliest = self.workers[next(iter(self._idle))].idle_since + self.idle_timeout
-        if len(self.workers) > self._live:
-            for state in self.workers.values():
-                if state.deadline is not None and (earliest is None or state.deadline < earliest):
-                    earliest = state.deadline
-        if earliest is not None and (self._timer is None or earliest < self._timer):
-            self._timer = earliest
-            effects.append(do.SetTimer(earliest))
+            self.kill(worker, "its executor broke", effects)

@@ -38,7 +38,7 @@ from loky_backend import (
 
 from . import _effects as do
 from . import _events as on
-from ._callbacks import callback_runner
+from ._callbacks import Callback, callback_runner
 from ._future import EncodedFailure, EncodedResult, TaskFuture
 from ._machine import Machine, Status
 from ._seats import Seats
@@ -54,12 +54,18 @@ _numbers = itertools.count(1)
 class Record:
     """A task: what to call, the future it answers, its bytes while they are needed."""
 
-    __slots__ = ("call", "encoded", "future")
+    __slots__ = ("begun", "call", "encoded", "future")
 
     def __init__(self, call: tuple[Any, ...], future: TaskFuture[Any]) -> None:
         self.call: tuple[Any, ...] | None = call
         self.future = future
         self.encoded: Encoded | None = None
+        self.begun = False
+
+    def begin(self) -> bool:
+        """Mark the future as running; False if it was cancelled. Again after a retry: no matter."""
+        self.begun = self.begun or self.future.set_running_or_notify_cancel()
+        return self.begun
 
 
 class Pool:
@@ -125,6 +131,14 @@ class Pool:
         self._take(task)
         self.post(on.Dropped(task))
 
+    def kill_task(self, task: int) -> None:
+        """Have a task ended, also if it runs."""
+        self.post(on.KillTask(task))
+
+    def run_callback(self, callback: Callback) -> None:
+        """Have a done-callback called soon, on the callback thread."""
+        self.callbacks.put(callback)
+
     def processes(self) -> dict[int, Any]:
         """Return pid -> child process of the workers there are now."""
         return {worker.child.pid: worker.child for worker in self._seats.workers()}
@@ -189,10 +203,10 @@ class Pool:
             match effect:
                 case do.Spawn(worker):
                     self._seats.reserve(worker)
-                case do.Send(worker, task):
+                case do.Send(worker, task, claim):
                     record = self._records.get(task)
-                    if record is not None and record.future.set_running_or_notify_cancel():
-                        self._seats.stage(worker, (FrameKind.TASK, task, record.encoded, False))
+                    if record is not None and record.begin():
+                        self._seats.stage(worker, (FrameKind.TASK, task, record.encoded, claim))
                     else:
                         self._inbox.append(on.Dropped(task))
                 case do.Stop(worker):
@@ -213,6 +227,10 @@ class Pool:
                         self._encode_and_post(task)
                 case do.Spawn(worker):
                     self._launcher.put(worker)
+                case do.Recall(worker):
+                    self.post(on.TakenBack(worker, tuple(self._seats.take_back(worker))))
+                case do.DumpStacks(worker):
+                    self._seats.dump_stacks(worker)
                 case do.Kill(worker, reason):
                     self._seats.kill(worker, reason)
                 case do.Fail():

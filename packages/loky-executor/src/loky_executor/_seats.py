@@ -103,6 +103,17 @@ class Seats:
         """Whether any worker is there or being started."""
         return bool(self._seats)
 
+    def take_back(self, ident: int) -> list[int]:
+        """Take back the tasks that a worker has not begun; none from one that is not there yet."""
+        seat = self._seats.get(ident)
+        return [] if seat is None or seat.worker is None else seat.worker.take_back()
+
+    def dump_stacks(self, ident: int) -> None:
+        """Have a worker write its stacks into its report."""
+        seat = self._seats.get(ident)
+        if seat is not None and seat.worker is not None:
+            seat.worker.dump_stacks()
+
     def workers(self) -> list[Worker]:
         """Return the workers that are there now."""
         return [seat.worker for seat in list(self._seats.values()) if seat.worker is not None]

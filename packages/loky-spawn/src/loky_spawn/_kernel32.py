@@ -23,6 +23,7 @@ _dll = ctypes.WinDLL("kernel32", use_last_error=True)  # one of our own: argtype
 
 _DUPLICATE_SAME_ACCESS = 2
 _HANDLE_POINTER = ctypes.POINTER(wintypes.HANDLE)
+_INVALID_HANDLE = ctypes.c_void_p(-1).value
 _PIPE_NOWAIT = 1
 _WAIT_OBJECT_0 = 0
 
@@ -139,4 +140,6 @@ def has_console() -> bool:
 def is_standard_handle_usable(number: int) -> bool:
     """Say whether a standard handle (-10 input, -11 output, -12 error) is there and open."""
     handle = _dll.GetStdHandle(wintypes.DWORD(number))
-    return bool(handle and _dll.GetHandleInformation(handle, ctypes.byref(wintypes.DWORD())))
+    if handle in (None, _INVALID_HANDLE):
+        return False
+    return bool(_dll.GetHandleInformation(handle, ctypes.byref(wintypes.DWORD())))

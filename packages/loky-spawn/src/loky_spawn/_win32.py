@@ -254,7 +254,8 @@ def _environment(order: Order, launcher: str | None) -> dict[str, str] | None:
 def _named(error: OSError, order: Order) -> OSError:
     """Return the error with the file name that `subprocess` leaves out."""
     refused = {2: order.python, 3: order.python, 5: order.python, _ERROR_DIRECTORY: order.cwd}
-    refused |= dict.fromkeys((193, 216), order.python)  # not an executable; for another machine
+    # Not an executable; a path or command line too long; an executable for another machine.
+    refused |= dict.fromkeys((193, 206, 216), order.python)
     winerror = error.winerror or 0
     if error.filename is not None or refused.get(winerror) is None:
         return error

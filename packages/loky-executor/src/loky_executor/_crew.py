@@ -1,0 +1,77 @@
+"""The workers as the scheduler sees them: phases, who is free, who has room, what is due when."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ._effects import Cause
+
+_PACE_MEMORY = 256  # answers after which older ones count half
+
+
+class Phase(Enum):
+    """What a worker is in the middle of."""
+
+    STARTING = "starting"
+    READY = "ready"
+    STOPPING = "stopping"
+
+
+@dataclass(slots=True)
+class WorkerState:
+    """One worker.
+
+    Attributes:
+        phase: see `Phase`.
+        assigned: its tasks, in the order they were sent; the first one is the one that runs.
+        idle_since: when it ran out of tasks.
+        head_since: when its first task began, as far as can be told from here.
+        deadline: when something is to be done about it; None for never.
+        dumped: whether it was asked for its stacks: the next deadline kills it.
+        verdict: why it is being killed, if it is.
+        target: the task it is killed for.
+        done: how many tasks it has answered.
+        retiring: whether it gets no more tasks.
+        recalled: whether its tasks were asked back, and no answer was told yet.
+    """
+
+    phase: Phase = Phase.STARTING
+    assigned: dict[int, None] = field(default_factory=dict)
+    idle_since: float = 0.0
+    head_since: float = 0.0
+    deadline: float | None = None
+    dumped: bool = False
+    verdict: Cause | None = None
+    target: int | None = None
+    done: int = 0
+    retiring: bool = False
+    recalled: bool = False
+
+    def head(self) -> int | None:
+        """The task that runs, None if there is none."""
+        return next(iter(self.assigned), None)
+
+
+class Pace:
+    """How long tasks take, measured where it costs nothing: between two answers of a worker."""
+
+    def __init__(self) -> None:
+        self._seconds = 0.0
+        self._answers = 0
+
+    def note(self, seconds: float) -> None:
+        """Take note of one answer and the time since the one before."""
+        self._seconds += seconds
+        self._answers += 1
+        if self._answers > _PACE_MEMORY:
+            self._seconds /= 2
+            self._answers //= 2
+
+    def tasks_within(self, seconds: float, most: int) -> int:
+        """Return how many tasks a worker does in that time, from 1 to `most`."""
+        if self._answers < 4 or most <= 1:
+            return 1
+        return max(1, min(most, int(seconds * self._answers / max(self._seconds, 1e-9))))

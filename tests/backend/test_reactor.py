@@ -1,0 +1,163 @@
+"""The reactor: timers, calls from other threads, its end, its failure, its rest."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from loky_backend import Reactor, TimerFired
+from support import backend_tasks as tasks
+from support.backend_owner import PATIENCE, Owner
+
+if TYPE_CHECKING:
+    from loky_backend import Event
+
+
+def test_timers_fire_in_order(owner: Owner) -> None:
+    """A timer fires once, not before its time; the earlier one first."""
+    start = time.monotonic()
+    owner.reactor.set_timer("late", start + 0.05)
+    owner.reactor.set_timer("early", start + 0.02)
+    fired = [owner.wait_for(lambda e: isinstance(e, TimerFired)).key for _ in range(2)]
+    assert fired == ["early", "late"]
+    assert time.monotonic() - start >= 0.05
+
+
+def test_a_timer_can_be_moved_and_taken_back(owner: Owner) -> None:
+    """Setting a timer again moves it; None takes it back; unknown keys are no error."""
+    far = time.monotonic() + 3600
+    owner.reactor.set_timer("moved", far)
+    owner.reactor.set_timer("moved", 0)
+    assert owner.wait_for(lambda e: isinstance(e, TimerFired)) == TimerFired("moved")
+    owner.reactor.set_timer("gone", time.monotonic() + 0.01)
+    owner.reactor.set_timer("gone", None)
+    owner.reactor.set_timer("never there", None)
+    owner.reactor.set_timer("end", time.monotonic() + 0.03)
+    assert owner.wait_for(lambda e: isinstance(e, TimerFired)) == TimerFired("end")
+    assert [e.key for e in owner.history if isinstance(e, TimerFired)] == ["moved", "end"]
+
+
+def test_calls_of_many_threads_are_made_in_its_thread(owner: Owner) -> None:
+    """Whatever thread asks, the call is made, once, in the reactor's thread."""
+    made: list[bool] = []
+    done = threading.Semaphore(0)
+
+    def call() -> None:
+        made.append(owner.reactor.is_current_thread())
+        done.release()
+
+    def ask() -> None:
+        for _ in range(200):
+            owner.reactor.call(call)
+
+    threads = [threading.Thread(target=ask) for _ in range(5)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for _ in range(1000):
+        assert done.acquire(timeout=PATIENCE)
+    assert made == [True] * 1000
+    assert not owner.reactor.is_current_thread()
+
+
+def test_an_exception_of_the_sink_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An exception in its thread goes to `on_failure`, once; its workers are killed."""
+    told: list[BaseException] = []
+    ended = threading.Event()
+    mistake = RuntimeError("a bug of the owner")
+
+    def sink(events: list[Event]) -> None:
+        raise mistake
+
+    def failed(error: BaseException) -> None:
+        told.append(error)
+        ended.set()
+
+    reactor = Reactor(sink, failed, "test-failing")
+    reactor.start()
+    from loky_backend import start_worker
+
+    worker = start_worker(1)
+    reactor.add(worker)  # READY is the event
+    assert ended.wait(PATIENCE)
+    assert reactor.join(PATIENCE)
+    assert told == [mistake]
+    assert worker.child.poll()
+    reactor.call(lambda: None)  # after the end: nothing, and no error
+    reactor.wake()
+
+
+def test_stop_before_anything() -> None:
+    """A reactor without workers ends at once and gives its descriptors back."""
+    before = len(os.listdir("/proc/self/fd"))  # noqa: PTH208
+    reactor = Reactor(lambda events: None, lambda error: None)
+    reactor.start()
+    reactor.stop()
+    assert reactor.join(PATIENCE)
+    reactor.stop()
+    assert len(os.listdir("/proc/self/fd")) == before  # noqa: PTH208
+
+
+def test_many_workers_start_and_die_at_once(owner: Owner) -> None:
+    """Each of a crowd is told ready and dead."""
+    crowd = [owner.start() for _ in range(12)]
+    for number, worker in enumerate(crowd):
+        owner.send(worker, tasks.leave, number)
+    assert [owner.death(worker).exitcode for worker in crowd] == list(range(12))
+
+
+@pytest.mark.xfail(
+    reason="`_woken` stays set if Ctrl-C strikes between it and the byte", strict=True
+)
+def test_an_interrupted_wake_loses_none_after_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A wake that an exception of a signal handler cut short does not swallow later ones."""
+    with Owner() as owner:
+        reactor = owner.reactor
+        owner.turn()
+        writer = reactor._wake_writer
+
+        class Interrupted:
+            def send(self, data: bytes) -> int:
+                raise KeyboardInterrupt
+
+            def __getattr__(self, name: str) -> object:
+                return getattr(writer, name)
+
+        reactor._wake_writer = Interrupted()  # type: ignore[assignment]
+        with pytest.raises(KeyboardInterrupt):
+            reactor.call(lambda: None)
+        reactor._wake_writer = writer
+        called = threading.Event()
+        reactor.call(called.set)
+        came = called.wait(1)
+        writer.send(b"w")  # else the reactor would sleep for ever
+    assert came
+
+
+@pytest.mark.slow
+def test_an_idle_owner_does_not_wake_up(owner: Owner) -> None:
+    """With two idle workers, no thread of the process but this one runs for a second."""
+    for _ in range(2):
+        worker = owner.ready()
+        assert owner.run(worker, tasks.echo, 1) == 1
+    owner.turn()
+    mine = threading.get_native_id()
+    before = switches_of_others(mine)
+    time.sleep(1)  # rest is what is measured
+    assert switches_of_others(mine) == before
+
+
+def switches_of_others(mine: int) -> dict[str, int]:
+    """Return how often each other thread of this process has gone to sleep."""
+    counts = {}
+    for task in Path("/proc/self/task").iterdir():
+        if task.name != str(mine):
+            status = (task / "status").read_text()
+            counts[task.name] = int(status.partition("\nvoluntary_ctxt_switches:")[2].split()[0])
+    return counts

@@ -1,0 +1,129 @@
+"""What remains when the program ends: nothing, after everything was done."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from support.executor_scripts import run_code, run_script, start_code
+from support.executor_waiting import all_gone
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+HELLO = "examples/hello.py"
+
+
+@pytest.mark.slow
+def test_the_interpreter_waits_for_queued_tasks(tmp_path: Path) -> None:
+    """Every task that was submitted has its effect, though nobody asked for a result."""
+    program = f"""
+        from pathlib import Path
+        from loky import ProcessPoolExecutor
+        executor = ProcessPoolExecutor(2)
+        for number in range(30):
+            executor.submit(Path({str(tmp_path)!r}, f"{{number}}.txt").touch)
+    """
+    assert run_code(program) == ""
+    assert len(list(tmp_path.glob("*.txt"))) == 30
+
+
+@pytest.mark.slow
+def test_exit_with_a_reusable_executor(tmp_path: Path) -> None:
+    """The same for the executor that is kept for the whole program."""
+    program = f"""
+        from pathlib import Path
+        from loky import get_reusable_executor
+        for number in range(30):
+            path = Path({str(tmp_path)!r}, f"{{number}}.txt")
+            get_reusable_executor(2, timeout=100).submit(path.touch)
+    """
+    assert run_script(tmp_path, program) == ""
+    assert len(list(tmp_path.glob("*.txt"))) == 30
+
+
+@pytest.mark.slow
+def test_exit_runs_the_callbacks_that_are_owed() -> None:
+    """A callback of the last task is called before the program ends."""
+    program = """
+        from loky import ProcessPoolExecutor
+        ProcessPoolExecutor(1).submit(abs, -7).add_done_callback(
+            lambda future: print(future.result(), flush=True)
+        )
+    """
+    assert run_code(program) == "7\n"
+
+
+@pytest.mark.slow
+def test_exit_while_workers_start() -> None:
+    """A program that ends at once ends in order."""
+    program = """
+        from loky import ProcessPoolExecutor
+        executor = ProcessPoolExecutor(4)
+        futures = [executor.submit(abs, 1) for _ in range(4)]
+    """
+    assert run_code(program) == ""
+
+
+@pytest.mark.slow
+def test_exit_by_an_exception() -> None:
+    """A program that fails reports its error, once, and does not hang."""
+    program = "from loky import ProcessPoolExecutor as P; P(1).submit(abs, 1); raise SystemExit(7)"
+    done = subprocess.run([sys.executable, "-c", program], timeout=60, check=False)
+    assert done.returncode == 7
+
+
+@pytest.mark.slow
+def test_exit_after_a_crash() -> None:
+    """A program whose pool broke ends in order."""
+    program = """
+        import os
+        from loky import ProcessPoolExecutor
+        executor = ProcessPoolExecutor(2)
+        print(type(executor.submit(os._exit, 1).exception()).__name__)
+    """
+    assert run_code(program) == "TerminatedWorkerError\n"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL")
+@pytest.mark.parametrize("task", ["time.sleep, 60", "sum, range(10**12)"])
+def test_workers_do_not_survive_their_parent(task: str) -> None:
+    """SIGKILL of the parent: all workers are gone within a second, whatever they do."""
+    program = f"""
+        import os, threading, time
+        from loky import ProcessPoolExecutor
+        executor = ProcessPoolExecutor(2)
+        pids = set()
+        while len(pids) < 2:
+            pids |= set(executor.map(lambda _: (time.sleep(0.01), os.getpid())[1], range(4)))
+        executor.submit({task})
+        while "1 busy" not in repr(executor):
+            time.sleep(0.001)
+        print(*pids, flush=True)
+        threading.Event().wait()
+    """
+    with start_code(program) as parent:
+        assert parent.stdout is not None
+        pids = [int(word) for word in parent.stdout.readline().split()]
+        parent.send_signal(signal.SIGKILL)
+    assert len(pids) == 2
+    assert all_gone(pids, within=1)
+
+
+@pytest.mark.slow
+def test_the_published_example(request: pytest.FixtureRequest) -> None:
+    """`examples/hello.py`: four distinct workers, and none of them left 3 seconds after."""
+    words = [sys.executable, str(request.config.rootpath / HELLO)]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    lines = [line.split() for line in done.stdout.splitlines() if line.startswith("Hello from")]
+    pids = {int(words[2]) for words in lines}
+    assert (len(lines), len(pids)) == (51, 4)
+    assert os.getpid() not in pids
+    assert all_gone(pids, within=3)
