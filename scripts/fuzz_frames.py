@@ -32,7 +32,6 @@ with atheris.instrument_imports(include=["loky_backend._frames"]):
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-HEADER = struct.Struct("<HBBIQQ")
 SIZES = [0, 1, 23, 24, 25, 4095, 4096, 65_503, 65_535, 65_536, 262_143, 262_144, 1 << 32, 1 << 44]
 COUNTS = [0, 1, 2, 3, 7, 4095, 4096, 4097, 1 << 31, 1 << 31 | 1, 1 << 31 | 4096, (1 << 32) - 1]
 LONGEST = 200_000
@@ -73,7 +72,10 @@ def _frames_from(provider: atheris.FuzzedDataProvider) -> Iterator[bytes]:
         listed = min(count & ~(1 << 31), provider.ConsumeIntInRange(0, 4097))
         entry = provider.PickValueInList(SIZES) | provider.ConsumeIntInRange(0, 1) << 63
         table = struct.pack("<Q", entry) * listed
-        yield HEADER.pack(_frames.MAGIC, kind, 0, count, 1, size) + table + body
+        head = bytearray(b"".join(map(bytes, _frames.encode_frame(kind, 1))))
+        struct.pack_into("<I", head, 4, count)
+        struct.pack_into("<Q", head, 16, size)
+        yield bytes(head) + table + body
 
 
 def read(stream: bytes, chunks: list[int]) -> tuple[list[object], bool]:

@@ -12,7 +12,7 @@ import pytest
 
 from loky_backend import Reactor, TimerFired
 from support import backend_tasks as tasks
-from support.backend_owner import PATIENCE, Owner
+from support.backend_owner import PATIENCE, Owner, until
 
 if TYPE_CHECKING:
     from loky_backend import Event
@@ -28,15 +28,12 @@ def test_timers_fire_in_order(owner: Owner) -> None:
     assert time.monotonic() - start >= 0.05
 
 
-def test_a_timer_can_be_moved_and_taken_back(owner: Owner) -> None:
-    """Setting a timer again moves it; None takes it back; unknown keys are no error."""
+def test_a_timer_that_is_set_again_fires_at_the_earlier_time(owner: Owner) -> None:
+    """Setting a timer again never delays it; it fires once."""
     far = time.monotonic() + 3600
     owner.reactor.set_timer("moved", far)
     owner.reactor.set_timer("moved", 0)
     assert owner.wait_for(lambda e: isinstance(e, TimerFired)) == TimerFired("moved")
-    owner.reactor.set_timer("gone", time.monotonic() + 0.01)
-    owner.reactor.set_timer("gone", None)
-    owner.reactor.set_timer("never there", None)
     owner.reactor.set_timer("end", time.monotonic() + 0.03)
     assert owner.wait_for(lambda e: isinstance(e, TimerFired)) == TimerFired("end")
     assert [e.key for e in owner.history if isinstance(e, TimerFired)] == ["moved", "end"]
@@ -148,9 +145,22 @@ def test_an_idle_owner_does_not_wake_up(owner: Owner) -> None:
         assert owner.run(worker, tasks.echo, 1) == 1
     owner.turn()
     mine = threading.get_native_id()
-    before = switches_of_others(mine)
+    before = settled_switches_of_others(mine)
     time.sleep(1)  # rest is what is measured
     assert switches_of_others(mine) == before
+
+
+def settled_switches_of_others(mine: int) -> dict[str, int]:
+    """Return the same, as soon as nobody is on the way to sleep any more."""
+    seen = [switches_of_others(mine)]
+
+    def settled() -> bool:
+        time.sleep(0.02)
+        seen.append(switches_of_others(mine))
+        return seen[-1] == seen[-2]
+
+    until(settled)
+    return seen[-1]
 
 
 def switches_of_others(mine: int) -> dict[str, int]:

@@ -13,24 +13,22 @@ import pytest
 
 from loky_backend import FrameArrived, FrameKind
 from support import backend_tasks as tasks
-from support.backend_frames import Message
-from support.backend_owner import Owner
+from support.backend_frames import Message, header
+from support.backend_owner import Owner, until
 
 if TYPE_CHECKING:
     from support.backend_owner import Post
 
 pytestmark = pytest.mark.faults
 
-HEADER_OF_64_GIB = Message(FrameKind.RESULT, 1).encoded()[:16] + (64 << 30).to_bytes(8, "little")
-
 
 @pytest.mark.parametrize(
     "garbage",
     [
-        b"OMP: Warning #96: Cannot form a team with 8 threads\n",
+        b"OMP: Warning #96: Cannot form a team with 8 threads, using 2 instead\n",
         b"\0" * 1000,
-        Message(FrameKind.RESULT, 1).encoded()[:2] + b"\xff" * 30,
-        HEADER_OF_64_GIB[:20] + b"\xff\xff\xff\xff",
+        header()[:2] + b"\xff" * 40,
+        header(size=2**64 - 1),
     ],
     ids=["text", "zeros", "unknown kind", "absurd size"],
 )
@@ -68,7 +66,7 @@ def test_answers_before_garbage_are_delivered(owner: Owner) -> None:
     worker = owner.ready()
     task = owner.send(worker, tasks.echo, "good")
     assert owner.answer(task) == "good"
-    owner.send(worker, tasks.write_and_stay, b"garbage, garbage, garbage")
+    owner.send(worker, tasks.write_and_stay, b"garbage, garbage, garbage, garbage, garbage")
     assert "not a frame" in owner.death(worker).reason
 
 
@@ -77,7 +75,9 @@ def test_answers_in_one_read_with_garbage_are_delivered(owner: Owner) -> None:
     """The same if the answer and the garbage arrive together."""
     worker = owner.ready()
     answer = Message(FrameKind.RESULT, 77, b"answer").encoded()
-    owner.send(worker, tasks.write_and_stay, answer + b"garbage, garbage, garbage")
+    owner.send(
+        worker, tasks.write_and_stay, answer + b"garbage, garbage, garbage, garbage, garbage"
+    )
     owner.death(worker)
     frames = [event.frame for event in owner.told(worker) if isinstance(event, FrameArrived)]
     assert [frame.task for frame in frames] == [77]
@@ -100,17 +100,22 @@ def test_a_broken_failure_of_the_start(body: bytes) -> None:
         assert owner.run(other, tasks.echo, 1) == 1
 
 
-def test_a_grandchild_that_writes_for_ever(post: Post) -> None:
-    """Death is told although a fork of the worker goes on writing frames into its channel."""
+@pytest.mark.slow
+@pytest.mark.xfail(reason="a burial reads for as long as somebody writes", strict=True)
+def test_grandchildren_that_write_for_ever(post: Post) -> None:
+    """Death is told although forks of the worker go on writing frames into its channel."""
     with Owner() as owner:
         worker, other = owner.ready(), owner.ready()
         data = Message(FrameKind.RESULT, 1).encoded() * 50
-        owner.send(worker, tasks.leave_a_chatty_grandchild, post.path, data)
-        grandchild = int(post.wait())
+        owner.send(worker, tasks.leave_chatty_grandchildren, post.path, data, 4)
+        heard = b""
+        while len(heard) < 4:
+            heard += post.wait()
+        group = worker.child.pid
+        stopper = threading.Timer(2, os.killpg, (group, signal.SIGKILL))  # else: for ever
         worker.kill("the test says so")
-        task = owner.send(other, tasks.tell, post.path)
-        post.wait()
-        stopper = threading.Timer(2, os.kill, (grandchild, signal.SIGKILL))  # else: for ever
+        until(worker.child.poll)
+        task = owner.send(other, tasks.echo, 1)
         stopper.start()
         start = time.monotonic()
         owner.answer(task)

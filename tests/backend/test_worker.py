@@ -122,11 +122,12 @@ def test_500_mb_in_both_directions_at_once(owner: Owner, kind: str) -> None:
         del body
 
 
+@pytest.mark.slow
 def test_unstarted_tasks_are_taken_back(owner: Owner, post: Post, tmp_path: Path) -> None:
     """While a C call holds the GIL, claimed tasks behind it are taken back and never run."""
     worker = owner.ready()
     ran = tmp_path / "ran"
-    first = owner.send(worker, tasks.hold_the_gil, post.path, 1, claim=True)
+    first = owner.send(worker, tasks.hold_the_gil, post.path, 0.3, claim=True)
     behind = [
         owner.send(worker, tasks.note_and_return, str(ran), str(number), claim=True)
         for number in range(5)

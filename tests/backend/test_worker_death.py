@@ -14,6 +14,7 @@ import pytest
 
 from loky_backend import FrameArrived, WorkerDied, WorkerReady
 from support import backend_tasks as tasks
+from support.backend_frames import HEAD
 from support.backend_owner import PATIENCE, freeze, until
 
 if TYPE_CHECKING:
@@ -92,9 +93,8 @@ def test_while_it_writes_a_large_result(owner: Owner) -> None:
     """SIGKILL in the middle of a 200 MB result: no frame, one death, no hang."""
     worker = owner.start(watch=False)  # nobody reads, so it cannot get to the end
     owner.send(worker, tasks.many_bytes, 200 * MB)
-    ready = b"\0" * 24
     assert select.select([worker.socket], [], [], PATIENCE)[0]
-    until(lambda: len(worker.socket.recv(100, 2)) > len(ready))  # MSG_PEEK: the result began
+    until(lambda: len(worker.socket.recv(100, 2)) > HEAD)  # MSG_PEEK: the result began
     kill(worker)
     owner.reactor.add(worker)
     assert facts(owner.death(worker)) == ("running", "SIGKILL", "")

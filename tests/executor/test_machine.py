@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
+import pytest
+
 from loky_executor import _effects as do
 from loky_executor import _events as on
 from loky_executor._machine import Machine, Place, Settings
@@ -174,12 +176,8 @@ def test_the_history_keeps_the_last_events_only() -> None:
 def test_an_unknown_event_is_an_error() -> None:
     """A machine told what it has no rule for says so."""
     machine = Machine(1)
-    try:
+    with pytest.raises(AssertionError, match="no rule for 'what"):
         machine.handle("what?", 0.0)  # type: ignore[arg-type]
-    except AssertionError as error:
-        assert str(error) == "no rule for 'what?'"
-    else:
-        raise AssertionError("it was accepted")
 
 
 def _lines_run(machine: Machine, event: on.Event) -> int:

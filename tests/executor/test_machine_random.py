@@ -1,6 +1,6 @@
-"""The scheduler's machine against a world that does anything in any order; no process is started.
+"""The scheduler's machine against a world that does anything in any order; no process started.
 
-The world below keeps its own books: which tasks it handed in and how each ended, which encodings are
+The world below keeps its own books: which tasks it handed in, how each ended, which encodings are
 under way, which workers run and what each was sent. After every step its books and the
 machine's must agree.
 """
@@ -112,7 +112,7 @@ class World(RuleBasedStateMachine):
         state = self.workers[worker]
         assert task in self.alive
         assert task not in self.encoding
-        assert not (state.leaving or state.killed or state.inbox)
+        assert (state.leaving, state.killed, state.inbox) == (False, False, [])
         if task in self.cancelled:
             self.end(task)
             return [on.Dropped(task)]
@@ -359,7 +359,5 @@ def test_any_order_of_events_keeps_the_books_right() -> None:
     """Whatever happens in whatever order, every task ends once and the pool ends once."""
     run_state_machine_as_test(
         World,
-        settings=settings(
-            max_examples=150, stateful_step_count=60, deadline=None, database=None
-        ),
+        settings=settings(max_examples=150, stateful_step_count=60, deadline=None, database=None),
     )

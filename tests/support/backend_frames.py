@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -16,14 +17,15 @@ if TYPE_CHECKING:
     from loky_backend import Buffer, Frame
 
 KINDS = tuple(kind for name, kind in vars(FrameKind).items() if name.isupper())
+HEAD = len(b"".join(bytes(piece) for piece in encode_frame(FrameKind.READY)))  # bytes of a header
 MAPPED_FROM = 1 << 18  # from this size on a frame has a mapping of its own
 
 # A size is interesting where the reader changes the way it stores a frame.
 EDGES = sorted(
     {
         edge + delta
-        for edge in (0, 24, 4096, SCRATCH, MAPPED_FROM)
-        for delta in (-33, -32, -25, -24, -1, 0, 1, 24)
+        for edge in (0, HEAD, 4096, SCRATCH, MAPPED_FROM)
+        for delta in (-HEAD - 9, -HEAD - 8, -HEAD - 1, -HEAD, -1, 0, 1, HEAD)
         if edge + delta >= 0
     }
 )
@@ -47,6 +49,18 @@ class Message(NamedTuple):
         """Return what a frame that was read says."""
         buffers = tuple(bytes(buffer) for buffer in frame.buffers)
         return cls(frame.kind, frame.task, bytes(frame.body), buffers, frame.token)
+
+
+def header(
+    *, magic: int | None = None, kind: int = FrameKind.RESULT, size: int = 0, buffers: int = 0
+) -> bytes:
+    """Return a header that may lie."""
+    head = bytearray(joined(encode_frame(kind, 1)))
+    if magic is not None:
+        struct.pack_into("<H", head, 0, magic)
+    struct.pack_into("<I", head, 4, buffers)
+    struct.pack_into("<Q", head, 16, size)
+    return bytes(head)
 
 
 def joined(pieces: Iterable[Buffer]) -> bytes:
@@ -101,6 +115,7 @@ chunk_sizes = st.lists(st.one_of(st.integers(1, 40), st.sampled_from(EDGES[1:]))
 
 __all__ = [
     "EDGES",
+    "HEAD",
     "KINDS",
     "MAPPED_FROM",
     "MAX_BODY",
@@ -110,6 +125,7 @@ __all__ = [
     "Message",
     "chunk_sizes",
     "feed",
+    "header",
     "joined",
     "messages",
     "messages_of",

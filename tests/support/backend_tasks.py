@@ -69,7 +69,7 @@ def wait_for_ever() -> None:
         signal.pause()
 
 
-def hold_the_gil(place: str, seconds: int = 3600) -> str:
+def hold_the_gil(place: str, seconds: float = 3600) -> str:
     """Say that it runs, then stay in a C call that keeps the GIL, and wakes for no signal."""
     import ctypes
 
@@ -193,13 +193,14 @@ def leave_a_grandchild(place: str) -> None:
     os._exit(9)
 
 
-def leave_a_chatty_grandchild(place: str, data: bytes) -> None:
-    """Fork a process that writes valid frames into the channel for ever, then die."""
-    if not os.fork():
-        fd = _channel()
-        tell(place, b"%d" % os.getpid())
-        while True:
-            os.write(fd, data)
+def leave_chatty_grandchildren(place: str, data: bytes, count: int) -> None:
+    """Fork processes that write valid frames into the channel for ever; stay."""
+    for _ in range(count):
+        if not os.fork():
+            fd = _channel()
+            tell(place)
+            while True:
+                os.write(fd, data)
     wait_for_ever()
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import socket
 
-_SECONDS = 60.0  # a test that never opens its gate fails then, and does not hang
+_SECONDS = 30.0  # a test that never opens its gate fails then, and does not hang
 
 
 class Gate:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
-SECONDS = 60.0
+SECONDS = 20.0
 
 
 def run_code(source: str, *, seconds: float = SECONDS) -> str:

@@ -9,14 +9,19 @@ if TYPE_CHECKING:
     from loky_spawn import SpawnError as SpawnError
 
     from ._budget import RestartBudget as RestartBudget
+    from ._context import get_context as get_context
     from ._cpu import cpu_count as cpu_count
     from ._encoded import Encoded as Encoded
     from ._encoding import decode as decode
+    from ._encoding import dump as dump
+    from ._encoding import dumps as dumps
     from ._encoding import encode as encode
     from ._encoding import encode_whole as encode_whole
+    from ._encoding import loads as loads
     from ._errors import BackendError as BackendError
     from ._errors import DecodingError as DecodingError
     from ._errors import EncodingError as EncodingError
+    from ._errors import PicklerChoiceError as PicklerChoiceError
     from ._errors import ProtocolError as ProtocolError
     from ._errors import RemoteTraceback as RemoteTraceback
     from ._errors import WorkerDiedError as WorkerDiedError
@@ -32,15 +37,23 @@ if TYPE_CHECKING:
     from ._frames import Frame as Frame
     from ._frames import FrameKind as FrameKind
     from ._frames import encode_frame as encode_frame
+    from ._inheriting import Inheritance as Inheritance
     from ._memory import Excess as Excess
     from ._memory import MemoryWatch as MemoryWatch
     from ._memory import leak_limit as leak_limit
     from ._obituary import Obituary as Obituary
+    from ._picklers import get_loky_pickler as get_loky_pickler
+    from ._picklers import get_loky_pickler_name as get_loky_pickler_name
+    from ._picklers import register as register
+    from ._picklers import set_loky_pickler as set_loky_pickler
     from ._reactor import Reactor as Reactor
     from ._segments import SegmentPool as SegmentPool
+    from ._settings import apply_settings as apply_settings
+    from ._settings import pack_settings as pack_settings
     from ._starting import start_worker as start_worker
     from ._tree import kill_process_tree as kill_process_tree
     from ._worker import Worker as Worker
+    from ._wrapping import wrap_non_picklable_objects as wrap_non_picklable_objects
 
 __version__ = "0.1.0"
 
@@ -54,8 +67,10 @@ _HOME_OF = {
     "Frame": "._frames",
     "FrameArrived": "._events",
     "FrameKind": "._frames",
+    "Inheritance": "._inheriting",
     "MemoryWatch": "._memory",
     "Obituary": "._obituary",
+    "PicklerChoiceError": "._errors",
     "ProtocolError": "._errors",
     "Reactor": "._reactor",
     "RemoteTraceback": "._errors",
@@ -68,16 +83,27 @@ _HOME_OF = {
     "WorkerDiedError": "._errors",
     "WorkerReady": "._events",
     "WorkerStartError": "._errors",
+    "apply_settings": "._settings",
     "cpu_count": "._cpu",
     "decode": "._encoding",
     "describe_failure": "._failures",
+    "dump": "._encoding",
+    "dumps": "._encoding",
     "encode": "._encoding",
     "encode_frame": "._frames",
     "encode_whole": "._encoding",
+    "get_context": "._context",
+    "get_loky_pickler": "._picklers",
+    "get_loky_pickler_name": "._picklers",
     "kill_process_tree": "._tree",
     "leak_limit": "._memory",
+    "loads": "._encoding",
+    "pack_settings": "._settings",
     "rebuild_failure": "._failures",
+    "register": "._picklers",
+    "set_loky_pickler": "._picklers",
     "start_worker": "._starting",
+    "wrap_non_picklable_objects": "._wrapping",
 }
 
 __all__ = [
@@ -90,8 +116,10 @@ __all__ = [
     "Frame",
     "FrameArrived",
     "FrameKind",
+    "Inheritance",
     "MemoryWatch",
     "Obituary",
+    "PicklerChoiceError",
     "ProtocolError",
     "Reactor",
     "RemoteTraceback",
@@ -104,16 +132,27 @@ __all__ = [
     "WorkerDiedError",
     "WorkerReady",
     "WorkerStartError",
+    "apply_settings",
     "cpu_count",
     "decode",
     "describe_failure",
+    "dump",
+    "dumps",
     "encode",
     "encode_frame",
     "encode_whole",
+    "get_context",
+    "get_loky_pickler",
+    "get_loky_pickler_name",
     "kill_process_tree",
     "leak_limit",
+    "loads",
+    "pack_settings",
     "rebuild_failure",
+    "register",
+    "set_loky_pickler",
     "start_worker",
+    "wrap_non_picklable_objects",
 ]
 
 

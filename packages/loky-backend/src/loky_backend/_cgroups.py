@@ -1,10 +1,10 @@
-"""The CPU quota that control groups put on this process (Linux).
+r"""The CPU quota that control groups put on this process (Linux).
 
 Facts:
-- /proc/self/cgroup (cgroups(7)): ``0::PATH`` is the unified hierarchy (version 2), ``N:cpu,cpuacct:PATH``
-  one of version 1. PATH is seen from the process's cgroup namespace.
-- /proc/self/mountinfo (proc(5)): ``id parent dev ROOT MOUNTPOINT options ... - TYPE source OPTIONS``; ROOT is
-  the part of the hierarchy that this mount shows. A blank in a path is written ``\\040``.
+- /proc/self/cgroup (cgroups(7)): ``0::PATH`` is the unified hierarchy (version 2),
+  ``N:cpu,cpuacct:PATH`` one of version 1. PATH is seen from the process's cgroup namespace.
+- /proc/self/mountinfo: ``id parent dev ROOT MOUNTPOINT options ... - TYPE source OPTIONS``;
+  ROOT is the part of the hierarchy that this mount shows. A blank in a path is written ``\040``.
 - A quota binds the group and all below it, so every group from the process's own up to the root
   of the mount counts. Version 2: ``cpu.max`` holds ``QUOTA PERIOD`` or ``max PERIOD``; version 1:
   ``cpu.cfs_quota_us`` (-1 for none) and ``cpu.cfs_period_us``.

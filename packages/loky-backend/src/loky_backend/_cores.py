@@ -1,18 +1,18 @@
 """How many physical cores there are: one small function for each system, and its parser.
 
 Facts:
-- Linux numbers cores within a socket, so a core is the pair (socket, core id). sysfs has it on every
-  architecture (``topology/physical_package_id``, ``core_id``); /proc/cpuinfo only on some.
-- FreeBSD, smp(4): ``kern.sched.topology_spec`` is XML; a group with the flag THREAD or SMT is one core.
-- Windows, GetLogicalProcessorInformationEx: records of variable size, each begins with its kind and
-  its size (two 32-bit numbers); kind 0 (RelationProcessorCore) is one core, in all processor groups.
+- Linux numbers cores within a socket, so a core is the pair (socket, core id). sysfs has it on
+  every architecture (``topology/physical_package_id``, ``core_id``); /proc/cpuinfo on some.
+- FreeBSD, smp(4): ``kern.sched.topology_spec`` is XML; a group with the flag THREAD or SMT is one
+  core.
+- Windows, GetLogicalProcessorInformationEx: records of variable size, each begins with its kind
+  and its size (two 32-bit numbers); kind 0 (RelationProcessorCore) is one core.
 """
 
 from __future__ import annotations
 
 import os
 import struct
-import subprocess
 import sys
 
 TYPE_CHECKING = False
@@ -45,7 +45,7 @@ def physical_cores(allowed: Collection[int] | None = None) -> int:
             return cores_of_windows(_processor_information())
         if sys.platform.startswith("freebsd"):
             return cores_of_freebsd(_sysctl("kern.sched.topology_spec"))
-    except (OSError, ValueError, subprocess.SubprocessError) as error:
+    except (OSError, ValueError) as error:
         raise CoresUnknownError(f"{type(error).__name__}: {error}") from error
     raise CoresUnknownError(f"there is no way known on {sys.platform}")
 
@@ -110,11 +110,11 @@ def places_of_cpuinfo(lines: Iterable[str]) -> dict[int, tuple[str, str]]:
 
 def cores_of_freebsd(xml: str) -> int:
     """Count the cores in a topology: a group of hardware threads is one, a lone processor too."""
-    from xml.etree import ElementTree
+    from xml.etree import ElementTree as ET
 
     try:
-        top = ElementTree.fromstring(xml)
-    except ElementTree.ParseError as error:
+        top = ET.fromstring(xml)
+    except ET.ParseError as error:
         raise CoresUnknownError(f"kern.sched.topology_spec: {error}") from error
     processors = top.find("group/cpu")
     if processors is None:
@@ -156,6 +156,12 @@ def _processor_information() -> bytes:
 
 
 def _sysctl(name: str) -> str:
+    import subprocess
+
     line = ["/sbin/sysctl" if os.path.exists("/sbin/sysctl") else "sysctl", "-n", name]
-    done = subprocess.run(line, capture_output=True, text=True, check=True, timeout=_SYSCTL_SECONDS)
+    limit = _SYSCTL_SECONDS
+    try:
+        done = subprocess.run(line, capture_output=True, text=True, check=True, timeout=limit)
+    except subprocess.SubprocessError as error:
+        raise CoresUnknownError(f"{' '.join(line)}: {error}") from error
     return done.stdout.strip()

@@ -54,7 +54,7 @@ def cpu_count(only_physical_cores: bool = False) -> int:
 
 
 def allowed_processors() -> frozenset[int] | None:
-    """Return the numbers of the processors the scheduler may put this process on; None if unknown."""
+    """Return the numbers of the processors this process may run on; None if unknown."""
     if sys.platform == "linux":
         return frozenset(os.sched_getaffinity(0))
     if sys.platform == "win32" or sys.platform.startswith("freebsd"):

@@ -1,8 +1,8 @@
-"""Where in an object the part sits that cannot be pickled: a search of bounded effort, after the fact.
+"""Where in an object the part sits that cannot be pickled: a search of bounded effort.
 
 Rules:
 1. It never raises: what it cannot look into is not looked into.
-2. At most `_TRIALS` parts are tried and `_SECONDS` spent; then the deepest part found so far is named.
+2. At most `_TRIALS` parts are tried and `_SECONDS` spent; then the deepest one found is named.
 3. Every part is tried with the pickler that failed, so what it says is what that pickler says.
 """
 
@@ -34,9 +34,9 @@ def find_culprit(value: object, attempt: Attempt, error: Exception) -> tuple[str
         error: what it raised for the whole.
 
     Returns:
-        The path, such as ``args[1].conn.lock``, and what the pickler says of that part alone. A tuple
-        (function, args, kwargs) or (function, args) gives the paths their first word; "value" does
-        for anything else.
+        The path, such as ``args[1].conn.lock``, and what the pickler says of that part alone. A
+        tuple (function, args, kwargs) or (function, args) gives the paths their first word;
+        "value" does for anything else.
     """
     search = _Search(attempt)
     path, part, cause = "value", value, error
@@ -60,7 +60,7 @@ class _Search:
     def first_bad(
         self, parts: Iterator[tuple[str, object]]
     ) -> tuple[str, object, Exception] | None:
-        """Return path, part and error of the first that cannot be pickled; None if there is none."""
+        """Return path, part and error of the first that cannot be pickled, if there is one."""
         try:
             for path, part in parts:
                 if id(part) in self._seen or isinstance(part, _PLAIN):
@@ -140,11 +140,12 @@ def _of_function(function: Any, path: str) -> Iterator[tuple[str, object]]:
 
 
 def _of_object(value: Any, path: str) -> Iterator[tuple[str, object]]:
-    """Yield what ``__reduce_ex__`` gives: state, arguments, items. An object that refuses has none."""
-    reduced = value.__reduce_ex__(5)
+    """Yield what ``__reduce_ex__`` gives: state, arguments, items."""
+    reduced: Any = value.__reduce_ex__(5)
     if not isinstance(reduced, tuple):
         return
-    _, arguments, state, items, pairs, *_ = (*reduced, None, None, None, None)
+    given: list[Any] = [*reduced, None, None, None]
+    arguments, state, items, pairs = given[1:5]
     states = state if type(state) is tuple and len(state) == 2 else (state,)
     for part in states:
         if type(part) is dict:
@@ -167,7 +168,8 @@ def _items_as_attributes(state: dict[Any, Any], path: str) -> Iterator[tuple[str
 
 
 def _attribute_holding(value: object, part: object) -> str | None:
-    return next((name for name, held in getattr(value, "__dict__", {}).items() if held is part), None)
+    held = getattr(value, "__dict__", {})
+    return next((name for name in held if held[name] is part), None)
 
 
 def _short(key: object) -> str:

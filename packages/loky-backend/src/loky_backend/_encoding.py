@@ -192,4 +192,3 @@ def _needs_more(body: bytes) -> bool:
     if "cloudpickle" in _modules:
         return bool(_modules["cloudpickle"].list_registry_pickle_by_value())
     return False
-

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from . import _cpython
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ._obituary import Obituary
@@ -51,7 +53,7 @@ class WorkerStartError(BackendError, RuntimeError):
         self.obituary = obituary
 
 
-class EncodingError(BackendError, TypeError):
+class EncodingError(BackendError, _cpython.pickle.PicklingError, TypeError):
     """An object cannot be pickled.
 
     Attributes:
@@ -67,7 +69,7 @@ class PicklerChoiceError(BackendError, ImportError):
     """The pickler that was asked for (`set_loky_pickler`, ``LOKY_PICKLER``) cannot be used."""
 
 
-class DecodingError(BackendError, ValueError):
+class DecodingError(BackendError, _cpython.pickle.UnpicklingError, ValueError):
     """Bytes of the other side cannot be turned into objects here; the cause says why."""
 
 

@@ -4,7 +4,8 @@ A frame is a header, a table of buffer sizes, a body, and the buffers. Whatever 
 which task a frame belongs to stands in the header, outside any pickle, so a body that cannot be
 decoded costs that one task.
 
-    header   magic u16 | kind u8 | token u8 | buffers u32 | task u64 | body size u64   (24 bytes)
+    header   magic u16 | kind u8 | token u8 | buffers u32 | task u64 | body size u64
+             | seconds f32 of decoding, of running, of encoding (answers only)         (36 bytes)
     table    one u64 per buffer: its size; the top bit says that it lies in a segment
              one u64 more if any does: the segment's number; its top bit says that the segment's
              descriptor comes along (`_segments`)
@@ -35,7 +36,8 @@ if TYPE_CHECKING:
     Buffer: TypeAlias = bytes | bytearray | memoryview | mmap.mmap
 
 MAGIC = 0x6C6B
-HEADER = Struct("<HBBIQQ")
+HEADER = Struct("<HBBIQQfff")
+_NO_TIMES = (0.0, 0.0, 0.0)
 _SIZE = Struct("<Q")
 
 
@@ -78,10 +80,11 @@ class Frame:
             lies in the segment.
         segment: number of the segment that holds some of the buffers, -1 for none.
         fresh: whether the segment's descriptor comes along.
+        times: seconds the worker spent decoding, running and encoding.
         placed: (position in `buffers`, size) of those that lie in the segment, in their order.
     """
 
-    __slots__ = ("body", "buffers", "fresh", "kind", "placed", "segment", "task", "token")
+    __slots__ = ("body", "buffers", "fresh", "kind", "placed", "segment", "task", "times", "token")
 
     def __init__(self, kind: int, token: int, task: int) -> None:
         self.kind = kind
@@ -92,6 +95,7 @@ class Frame:
         self.segment = -1
         self.fresh = False
         self.placed: list[tuple[int, int]] = []
+        self.times: tuple[float, float, float] = _NO_TIMES
 
     def __repr__(self) -> str:
         return f"Frame(kind={self.kind}, task={self.task}, {len(self.body)} bytes)"
@@ -103,9 +107,11 @@ def encode_frame(
     body: Buffer = b"",
     buffers: Sequence[Buffer] = (),
     token: int = 0,
+    *,
+    times: tuple[float, float, float] = _NO_TIMES,
 ) -> list[Buffer]:
     """Return the pieces of a frame, to be sent one after the other; large ones are not copied."""
-    head = HEADER.pack(MAGIC, kind, token, len(buffers), task, len(body))
+    head = HEADER.pack(MAGIC, kind, token, len(buffers), task, len(body), *times)
     if not buffers:
         return [head + body] if len(body) < SCRATCH else [head, body]
     table = b"".join([_SIZE.pack(len(buffer)) for buffer in buffers])
@@ -120,10 +126,11 @@ def encode_placed_frame(
     segment: SegmentUse,
     *,
     token: int = 0,
+    times: tuple[float, float, float] = _NO_TIMES,
 ) -> list[Buffer]:
     """Return the pieces of a frame some of whose buffers were placed into a segment."""
     count = len(buffers) | _HAS_SEGMENT
-    table = [HEADER.pack(MAGIC, kind, token, count, task, len(body))]
+    table = [HEADER.pack(MAGIC, kind, token, count, task, len(body), *times)]
     pieces: list[Buffer] = [body]
     for position, buffer in enumerate(buffers):
         if position in segment.positions:
@@ -224,15 +231,17 @@ class FrameReader:
         frames: list[Frame] = []
         start = 0
         while self._filled - start >= HEADER.size:
-            magic, kind, token, count, task, size = HEADER.unpack_from(self._scratch, start)
+            magic, kind, token, count, task, size, *times = HEADER.unpack_from(self._scratch, start)
             entries = (count & ~_HAS_SEGMENT) + (count >= _HAS_SEGMENT)
             known = FrameKind.TASK <= kind <= FrameKind.FORGET
             if magic != MAGIC or not known or size > MAX_BODY or entries > MAX_BUFFERS + 1:
-                raise ProtocolError(f"not a frame: {bytes(self._view[start : start + 24])!r}")
+                header = bytes(self._view[start : start + HEADER.size])
+                raise ProtocolError(f"not a frame: {header!r}")
             body_at = start + HEADER.size + _SIZE.size * entries
             if body_at > self._filled:
                 break
             frame = Frame(kind, token, task)
+            frame.times = (times[0], times[1], times[2])
             sizes = self._read_table(frame, count, start + HEADER.size) if count else []
             total = size + sum(sizes)
             if total > MAX_BODY:

@@ -1,15 +1,15 @@
 """`Inheritance`: pickle locks, queues, connections and sockets for a process that is to be started.
 
-`multiprocessing` pickles such things only for a child that is about to be spawned, and asks that child's
-starter to hand the descriptors over. An `Inheritance` is such a starter for children of ours.
+`multiprocessing` pickles such things only for a child that is about to be spawned, and asks that
+child's starter to hand the descriptors over. An `Inheritance` is such a starter.
 
 Facts:
-- POSIX: a pickled connection or socket holds the number of a descriptor, which the child must inherit
-  under that number (``pass_fds``). A lock holds the name of its semaphore, which exists as
-  long as the lock does in the process that made it.
-- Windows: a pickled lock holds a handle, which the child fetches from this process when it unpickles; a
-  connection's handle can be fetched once, so by one child; a socket comes through a server
-  thread of `multiprocessing`, for children that share its key.
+- POSIX: a pickled connection or socket holds the number of a descriptor, which the child must
+  inherit under that number (``pass_fds``). A lock holds the name of its semaphore, which
+  exists as long as the lock does in the process that made it.
+- Windows: a pickled lock holds a handle, which the child fetches from this process when it
+  unpickles; a connection's handle can be fetched once, so by one child; a socket comes
+  through a server thread of `multiprocessing`, for children that share its key.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ _FIRST_FREE = 3  # 0 to 2 are the standard streams
 class Inheritance:
     """What children of this process are to inherit, collected while objects are pickled.
 
-    Use: ``encode`` the arguments; give ``descriptors`` to `loky_spawn.spawn` as ``pass_fds`` for every
-    child that is to unpickle them; ``close`` when no further child is to be started. Not for several
-    threads at once.
+    Use: ``encode`` the arguments; give ``descriptors`` to `loky_spawn.spawn` as ``pass_fds`` for
+    every child that is to unpickle them; ``close`` when no further child is to be started. Not for
+    several threads at once.
     """
 
     def __init__(self) -> None:
@@ -73,7 +73,7 @@ class Inheritance:
 
     @contextmanager
     def pickling(self) -> Iterator[None]:
-        """Have everything that this thread pickles in the ``with`` block pickled for the children."""
+        """Have everything that this thread pickles in the block pickled for the children."""
         with spawning(self):
             yield
 

@@ -6,8 +6,8 @@ Rules:
 3. The search for the culprit starts only after a failure, and never raises itself.
 
 Facts:
-- ``cloudpickle.Pickler`` has `dispatch_table` as an attribute of its class, the C pickler as a slot of the
-  instance that is read once in ``__init__``: set before and after, it holds for every kind.
+- ``cloudpickle.Pickler`` has `dispatch_table` as an attribute of its class, the C pickler as a slot
+  of the instance; both read it in ``__init__``: set before and after, it holds for every kind.
 - Reducers of a table are found by exact type; functions and classes never come to it (manual of
   `pickle`, "dispatch tables").
 """
@@ -138,9 +138,10 @@ def _dump_once(
     collection: Collection | None,
 ) -> bytes:
     own = getattr(kind, "dispatch_table", None)
-    whole = ChainMap(table, own if isinstance(own, Mapping) else copyreg.dispatch_table)
+    chain: list[Any] = [table, own if isinstance(own, Mapping) else copyreg.dispatch_table]
+    whole = ChainMap(*chain)
     file = io.BytesIO()
-    pickler: Any = kind.__new__(kind)
+    pickler: Any = _object_of(kind)
     pickler.dispatch_table = whole
     if collection is None:
         pickler.__init__(file, protocol=_PROTOCOL)
@@ -154,6 +155,11 @@ def _dump_once(
     pickler.dispatch_table = whole
     pickler.dump(value)
     return file.getvalue()
+
+
+def _object_of(kind: Any) -> Any:
+    """Return an object of a class before its ``__init__``."""
+    return kind.__new__(kind)
 
 
 def _table(reducers: Reducers | None) -> dict[type, Reducer]:

@@ -103,10 +103,11 @@ class MemoryWatch:
                 limit = self._base.setdefault(ident, used) + self.leak_limit
                 if used > limit:
                     found.append(Excess(ident, used, limit, hard=False))
-        for ident in self._base.keys() - present:
-            del self._base[ident]
+        for kept in (self._base, self._peak):
+            for ident in kept.keys() - present:
+                del kept[ident]
         return found
 
     def peak(self, ident: int) -> int | None:
-        """Return the most bytes a worker was seen with, and forget it; None if never seen."""
-        return self._peak.pop(ident, None)
+        """Return the most bytes a worker was seen with; None if it was not there last time."""
+        return self._peak.get(ident)

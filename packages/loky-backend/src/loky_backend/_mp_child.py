@@ -1,9 +1,10 @@
 """The entry of a process of the `multiprocessing` contexts: from here on it is the stdlib's.
 
 Facts:
-- `multiprocessing.spawn.spawn_main` reads from the pipe what the parent prepared, then the process object,
-  and runs it; the pipe's end is how the child sees that its parent is gone (`parent_process`).
-- It asserts that the command line has the mark of such a child; the real ``sys.argv`` is in what it reads.
+- `multiprocessing.spawn.spawn_main` reads from the pipe what the parent prepared, then the process
+  object, and runs it; the pipe's end is how the child sees that its parent is gone
+  (`parent_process`).
+- It asserts that the command line has the mark of such a child; what it reads has the real one.
 """
 
 from __future__ import annotations

@@ -3,15 +3,15 @@
 Rules:
 1. The object is pickled before the process exists: what cannot be pickled starts nothing.
 2. Delivering it never waits for a child that is dead.
-3. The end of the pipe stays with the parent as long as the child's handle: closing it tells the child
-   that its parent is gone.
+3. The end of the pipe stays with the parent as long as the child's handle: closing it tells the
+   child that its parent is gone.
 
 Facts:
-- `multiprocessing` calls the constructor with the process object, then `poll`, `wait`, `terminate`, `kill`,
-  `close`; an exit code of 255 is what its fork server reports where the code is lost.
+- `multiprocessing` calls the constructor with the process object, then `poll`, `wait`, `terminate`,
+  `kill`, `close`; an exit code of 255 is what its fork server reports where the code is lost.
 - Its children belong to the process group of the parent: Ctrl-C reaches all of them.
 - `weakref.finalize` ends a `ChildProcess` when the interpreter exits. `multiprocessing` waits for
-  its children at that time; its hook must run first (`_cpython.finish_children_before`).
+  its children at that time; its hook must run first (`_cpython.finish_children_first`).
 """
 
 from __future__ import annotations
@@ -26,8 +26,6 @@ import weakref
 from multiprocessing import spawn as mp_spawn
 from multiprocessing.context import SpawnProcess
 from multiprocessing.reduction import ForkingPickler
-
-from loky_spawn import spawn
 
 from . import _cpython
 from ._encoding import encode_whole
@@ -80,6 +78,8 @@ class LokyPopen:
         _cpython.finish_children_first()
 
     def _start(self, process: BaseProcess, reader: int, inheritance: Inheritance) -> ChildProcess:
+        from loky_spawn import spawn
+
         tracker = -1
         if sys.platform == "win32":
             import msvcrt
@@ -89,7 +89,8 @@ class LokyPopen:
             from multiprocessing import resource_tracker
 
             pipe = inheritance.duplicate_for_child(reader)
-            tracker = inheritance.duplicate_for_child(resource_tracker.getfd())
+            running: Any = resource_tracker.getfd()  # typed as if it could be None
+            tracker = inheritance.duplicate_for_child(running)
         return spawn(
             _ENTRY,
             payload=marshal.dumps((pipe, os.getpid(), tracker)),
@@ -186,6 +187,8 @@ def _chosen_interpreter() -> str | None:
 def deliver(writer: int, data: bytes, sentinel: int) -> None:
     """Write to the child until it has all or is dead (POSIX)."""
     view = memoryview(data)
+    if sys.platform == "win32":
+        raise AssertionError("pipes are waited for on POSIX")
     os.set_blocking(writer, False)
     with selectors.DefaultSelector() as selector:
         selector.register(writer, selectors.EVENT_WRITE)

@@ -6,8 +6,8 @@ Facts:
   can be handed over at that moment alone.
 - A connection has no ``__reduce__``: the plain C pickler writes down the bare number of its
   descriptor, which is something else, or nothing, in the other process.
-- A manager's proxy carries its key (``authkey``) only under such a child; workers of ours do not share
-  their parent's key, so it has to come along.
+- A manager's proxy carries its key (``authkey``) only under such a child; workers of ours do not
+  share their parent's key, so it has to come along.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ def transport_reducers() -> dict[type, Reducer]:
     from multiprocessing import context
 
     if context.get_spawning_popen() is not None:
-        import multiprocessing.connection  # it registers its types
-        from multiprocessing.reduction import ForkingPickler
+        from importlib import import_module
 
-        pickler: Any = ForkingPickler(io.BytesIO())
+        import_module("multiprocessing.connection")  # registers its types with the pickler
+        pickler: Any = import_module("multiprocessing.reduction").ForkingPickler(io.BytesIO())
         return dict(pickler.dispatch_table)
-    connection: Any = sys.modules.get("multiprocessing.connection")
-    kinds = [getattr(connection, name, None) for name in ("Connection", "PipeConnection")]
+    loaded: Any = sys.modules.get("multiprocessing.connection")
+    kinds = [getattr(loaded, name, None) for name in ("Connection", "PipeConnection")]
     return {kind: _refuse for kind in kinds if isinstance(kind, type)}
 
 
@@ -65,7 +65,7 @@ def carrying_keys() -> Iterator[None]:
 
 
 @contextmanager
-def spawning(child: object) -> Iterator[None]:
+def spawning(child: Any) -> Iterator[None]:
     """Have `multiprocessing` take `child` for the one about to be spawned, in this thread.
 
     Args:
@@ -75,7 +75,8 @@ def spawning(child: object) -> Iterator[None]:
     from multiprocessing import context
 
     before = context.get_spawning_popen()
-    context.set_spawning_popen(before or _KeyCarrier() if child is None else child)
+    popen: Any = before or _KeyCarrier() if child is None else child
+    context.set_spawning_popen(popen)
     try:
         yield
     finally:

@@ -85,6 +85,16 @@ class Reactor:
         self._thread.join(timeout)
         return not self._thread.is_alive()
 
+    def disown(self) -> None:
+        """Close this process's copies of its descriptors, in a forked copy of the parent.
+
+        Closing the copy of an epoll descriptor takes nothing out of the original's set.
+        """
+        self._closed = True
+        self._selector.close()
+        self._wake_reader.close()
+        self._wake_writer.close()
+
     def is_current_thread(self) -> bool:
         """Whether the caller is the reactor's thread."""
         return threading.current_thread() is self._thread
@@ -110,14 +120,15 @@ class Reactor:
         if self._closed:
             worker.close()
 
-    def set_timer(self, key: str, when: float | None) -> None:
-        """Have `TimerFired(key)` told at `time.monotonic() >= when`; None takes it back."""
+    def set_timer(self, key: str, when: float) -> None:
+        """Have `TimerFired(key)` told at `time.monotonic() >= when`.
+
+        If the timer is set already, the earlier time counts: calls of several threads may come in
+        any order, and a timer that fires too early does no harm.
+        """
 
         def change() -> None:
-            if when is None:
-                self._timers.pop(key, None)
-            else:
-                self._timers[key] = when
+            self._timers[key] = min(when, self._timers.get(key, when))
 
         if self.is_current_thread():
             change()

@@ -1,4 +1,4 @@
-"""How a process's choices about pickling get to its workers: packed by one, applied by the other."""
+"""How a process's choices about pickling get to its workers: packed here, applied there."""
 
 from __future__ import annotations
 

@@ -24,6 +24,7 @@ def start_worker(
     ident: int,
     *,
     initializer: bytes | None = None,
+    reducers: bytes | None = None,
     env: Mapping[str, str | None] | None = None,
     name: str | None = None,
     segments: SegmentPool | None = None,
@@ -35,6 +36,7 @@ def start_worker(
         ident: a number above 0 of the caller's choice; names the worker in events.
         initializer: `encode_whole((function, arguments))` to be called before the first task; None
             for none.
+        reducers: `pack_settings`: how it is to pickle its answers; None for the plain way.
         env: changes to its environment (`loky_spawn.spawn`).
         name: for messages; None means ``"worker-IDENT"``.
         start_timeout: seconds after which it is killed unless it is ready; None for never.
@@ -49,7 +51,11 @@ def start_worker(
 
     Blocks for about a millisecond; any thread.
     """
-    settings = {"initializer": initializer, "dump_signal": dump_signal()}
+    settings = {
+        "initializer": initializer,
+        "reducers": reducers,
+        "dump_signal": dump_signal(),
+    }
     with ExitStack() as on_error, ExitStack() as always:
         pairs = 1 if sys.platform == "win32" else 2  # data, and claims where there are any
         ours: list[socket.socket] = []

@@ -17,7 +17,6 @@ Facts:
 from __future__ import annotations
 
 import signal
-import socket
 import sys
 import threading
 from collections import deque
@@ -41,6 +40,7 @@ from ._segments import SegmentPool, SegmentReader, decode_numbers, encode_number
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Callable
     from typing import TypeAlias
 
@@ -339,6 +339,12 @@ class Worker:
             peak_memory=self.peak_memory,
             failure=failure,
         )
+
+    def disown(self) -> None:
+        """Close this process's copies of the channels, in a forked copy of the parent."""
+        self.socket.close()
+        for end in self._claims:
+            end.close()
 
     def close(self) -> None:
         """Give everything back; kills the process if it still runs. Idempotent."""

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import faulthandler
 import marshal
+from time import perf_counter
 
 from . import _cpython
 from ._encoding import decode, encode
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
     from loky_spawn import Handover
 
+    from ._picklers import Reducers
     from ._worker_segments import WorkerSegments
 
 
@@ -39,7 +41,7 @@ def main(handover: Handover) -> None:
         faulthandler.enable(file=handover.report)
         dump_stacks_on(settings["dump_signal"], handover.report)
     try:
-        _WorkerLoop(Wire(handover)).run(settings["initializer"])
+        _WorkerLoop(Wire(handover)).run(settings["reducers"], settings["initializer"])
     except (BrokenPipeError, ConnectionResetError):
         pass  # the parent gave this worker up; nobody is left to be told anything
 
@@ -52,6 +54,7 @@ class _WorkerLoop:
         self._reader = FrameReader()
         self._held_token = -1  # a token that was read but belongs to a later task
         self._interruptible = False
+        self._reducers: Reducers | None = None
         self._segments: WorkerSegments | None = None  # from the first large buffer on
         _cpython.set_interrupt_handler(self._on_interrupt)
 
@@ -60,9 +63,9 @@ class _WorkerLoop:
             self._interruptible = False  # once, so that none is raised while this one is handled
             raise KeyboardInterrupt
 
-    def run(self, initializer: bytes | None) -> None:
+    def run(self, reducers: bytes | None, initializer: bytes | None) -> None:
         """Initialize, say so, then serve until told to stop or until the parent is gone."""
-        if initializer is not None and not self._initialize(initializer):
+        if not self._initialize(reducers, initializer):
             return
         self._wire.send(encode_frame(FrameKind.READY))
         for frame in self._frames():
@@ -76,14 +79,20 @@ class _WorkerLoop:
                 if self._segments is not None:
                     self._segments.tell_releases()
 
-    def _initialize(self, encoded: bytes) -> bool:
+    def _initialize(self, reducers: bytes | None, initializer: bytes | None) -> bool:
         stage = "decode"
         try:
-            function, arguments = decode(encoded)
-            stage = "run"
-            function(*arguments)
+            if reducers is not None:
+                from ._settings import apply_settings
+
+                self._reducers = apply_settings(reducers)
+            if initializer is not None:
+                function, arguments = decode(initializer)
+                stage = "run"
+                function(*arguments)
         except BaseException as error:  # noqa: BLE001 - whatever it is, the parent tells the user
-            self._wire.send(encode_frame(FrameKind.FAILURE, 0, describe_failure(error, stage)))
+            failure = describe_failure(error, stage)
+            self._wire.send(encode_frame(FrameKind.FAILURE, 0, failure))
             return False
         return True
 
@@ -114,6 +123,7 @@ class _WorkerLoop:
 
     def _serve(self, frame: Frame) -> None:
         stage = "decode"
+        begun = decoded = ran = perf_counter()
         try:
             try:
                 if frame.segment >= 0:
@@ -123,17 +133,22 @@ class _WorkerLoop:
                 frame.body = b""
                 frame.buffers = []
                 stage = "run"
+                decoded = ran = perf_counter()
                 value = function(*args, **kwargs)
                 stage = "encode"
-                answer = encode(value)
+                ran = perf_counter()
+                answer = encode(value, self._reducers)
             finally:
                 self._interruptible = False
         except BaseException as error:  # noqa: BLE001 - it is the answer to this task
-            failure = describe_failure(error, stage)
-            self._wire.send(encode_frame(FrameKind.FAILURE, frame.task, failure))
+            body = describe_failure(error, stage)
+            times = (decoded - begun, (perf_counter() if ran == decoded else ran) - decoded, 0.0)
+            self._wire.send(encode_frame(FrameKind.FAILURE, frame.task, body, times=times))
+            return
+        times = (decoded - begun, ran - decoded, perf_counter() - ran)
+        if answer.large:
+            self._large().send_result(frame.task, answer, times)
         else:
-            if answer.large:
-                self._large().send_result(frame.task, answer)
-            else:
-                body, buffers = answer.body, answer.buffers
-                self._wire.send(encode_frame(FrameKind.RESULT, frame.task, body, buffers))
+            body, buffers = answer.body, answer.buffers
+            pieces = encode_frame(FrameKind.RESULT, frame.task, body, buffers, times=times)
+            self._wire.send(pieces)

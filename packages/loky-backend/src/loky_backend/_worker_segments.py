@@ -46,21 +46,21 @@ class WorkerSegments:
         else:
             self._mapped.forget(decode_numbers(frame.body))
 
-    def send_result(self, task: int, answer: Encoded) -> None:
+    def send_result(self, task: int, answer: Encoded, times: tuple[float, float, float]) -> None:
         """Send a result with large buffers: beside the stream if possible."""
         body, buffers = answer.body, answer.buffers
         place = self._placed.place(buffers, _SELF)
         if place is None:
-            self._wire.send(encode_frame(FrameKind.RESULT, task, body, buffers))
+            self._wire.send(encode_frame(FrameKind.RESULT, task, body, buffers, times=times))
             return
         number, positions = place
         fresh = self._placed.lend(number, _PARENT)
         if fresh and not self._wire.send_descriptor(self._placed.descriptor(number)):
             self._placed.not_delivered(number, _PARENT)
-            pieces = encode_frame(FrameKind.RESULT, task, body, buffers)
+            pieces = encode_frame(FrameKind.RESULT, task, body, buffers, times=times)
         else:
             use = SegmentUse(number, positions, fresh)
-            pieces = encode_placed_frame(FrameKind.RESULT, task, body, buffers, use)
+            pieces = encode_placed_frame(FrameKind.RESULT, task, body, buffers, use, times=times)
         self._placed.release(number, _SELF)
         self._wire.send(pieces)
 

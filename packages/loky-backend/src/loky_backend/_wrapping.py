@@ -1,7 +1,7 @@
 """`wrap_non_picklable_objects`: have one object pickled by value whatever pickler is used.
 
-A wrapped object carries its cloudpickle bytes as its own pickle, so that the C pickler (or any other
-that the user chose) sends it without looking inside.
+A wrapped object carries its cloudpickle bytes as its own pickle, so that the C pickler (or any
+other that the user chose) sends it without looking inside.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 class ByValue:
     """An object that is pickled by cloudpickle; it lends its attributes."""
 
-    def __init__(self, wrapped: object, keep_wrapper: bool = True) -> None:
-        self.__wrapped__ = wrapped
+    def __init__(self, wrapped: Any, keep_wrapper: bool = True) -> None:
+        self.__wrapped__: Any = wrapped
         self.__keep_wrapper = keep_wrapper
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -53,8 +53,8 @@ def wrap_non_picklable_objects(obj: Any, keep_wrapper: bool = True) -> Any:
             False it gets the bare object.
 
     Returns:
-        The wrapper: it is called like `obj` and has its attributes; ``__wrapped__`` is `obj`. What is
-        wrapped already is returned as it is.
+        The wrapper: it is called like `obj` and has its attributes; ``__wrapped__`` is `obj`. What
+        is wrapped already is returned as it is.
 
     Raises:
         nothing now; pickling raises what cloudpickle does.
@@ -73,7 +73,8 @@ def _wrapped(obj: object, keep_wrapper: bool) -> ByValue:
 
 
 def _wrapped_class(kind: type, keep_wrapper: bool) -> type:
-    base = CallableByValue if callable(getattr(kind, "__call__", None)) and _calls(kind) else ByValue
+    calls = any("__call__" in vars(parent) for parent in kind.__mro__)
+    base = CallableByValue if calls else ByValue
 
     def construct(self: ByValue, *args: Any, **kwargs: Any) -> None:
         ByValue.__init__(self, kind(*args, **kwargs), keep_wrapper)
@@ -86,11 +87,6 @@ def _wrapped_class(kind: type, keep_wrapper: bool) -> type:
         "__wrapped__": kind,
     }
     return type(kind.__name__, (base,), names)
-
-
-def _calls(kind: type) -> bool:
-    """Whether instances of a class can be called."""
-    return any("__call__" in vars(parent) for parent in kind.__mro__)
 
 
 def _rebuild(body: bytes, keep_wrapper: bool) -> Any:

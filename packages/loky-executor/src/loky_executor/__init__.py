@@ -12,21 +12,31 @@ if TYPE_CHECKING:
     from ._broken import TerminatedWorkerError as TerminatedWorkerError
     from ._broken import WorkerStartError as WorkerStartError
     from ._errors import ExecutorError as ExecutorError
+    from ._errors import LokyRecursionError as LokyRecursionError
     from ._errors import ShutdownExecutorError as ShutdownExecutorError
+    from ._errors import TaskTimeoutError as TaskTimeoutError
+    from ._errors import WorkerMemoryError as WorkerMemoryError
     from ._errors import WorkersKilledError as WorkersKilledError
     from ._executor import ProcessPoolExecutor as ProcessPoolExecutor
     from ._future import TaskFuture as TaskFuture
+    from ._staff import WorkerInfo as WorkerInfo
+    from ._stats import Stats as Stats
 
 __version__ = "0.1.0"
 
 _HOME_OF = {
     "BrokenProcessPool": "._broken",
     "ExecutorError": "._errors",
+    "LokyRecursionError": "._errors",
     "Obituary": "loky_backend",
     "ProcessPoolExecutor": "._executor",
     "ShutdownExecutorError": "._errors",
+    "Stats": "._stats",
     "TaskFuture": "._future",
+    "TaskTimeoutError": "._errors",
     "TerminatedWorkerError": "._broken",
+    "WorkerInfo": "._staff",
+    "WorkerMemoryError": "._errors",
     "WorkerStartError": "._broken",
     "WorkersKilledError": "._errors",
     "cpu_count": "loky_backend",
@@ -35,11 +45,16 @@ _HOME_OF = {
 __all__ = [
     "BrokenProcessPool",
     "ExecutorError",
+    "LokyRecursionError",
     "Obituary",
     "ProcessPoolExecutor",
     "ShutdownExecutorError",
+    "Stats",
     "TaskFuture",
+    "TaskTimeoutError",
     "TerminatedWorkerError",
+    "WorkerInfo",
+    "WorkerMemoryError",
     "WorkerStartError",
     "WorkersKilledError",
     "cpu_count",

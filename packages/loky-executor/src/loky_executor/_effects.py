@@ -92,9 +92,9 @@ class Cancel:
 
 @dataclass(frozen=True, slots=True)
 class SetTimer:
-    """Tell `TimerFired` at this time; None: not at all. Replaces the timer set before."""
+    """Tell `TimerFired` at this time, if not before."""
 
-    when: float | None
+    when: float
 
 
 @dataclass(frozen=True, slots=True)

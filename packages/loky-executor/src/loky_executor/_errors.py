@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import sys
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Literal, TypeAlias
+
+    from loky_backend import Obituary
 
     Execution: TypeAlias = Literal["not started", "may have run"]
 
@@ -30,6 +34,62 @@ class ShutdownExecutorError(ExecutorError, RuntimeError):
 
 
 class WorkersKilledError(ShutdownExecutorError):
-    """The executor was told to kill its workers while this task was with one of them."""
+    """The executor was told to kill its workers while this task was with one of them.
+
+    Attributes:
+        execution: whether the task "may have run".
+    """
 
     execution: Execution = "may have run"
+
+
+class LokyRecursionError(ExecutorError, RuntimeError):
+    """Executors are nested deeper than ``LOKY_MAX_DEPTH`` allows.
+
+    Attributes:
+        depth: how deep this process is nested already.
+        max_depth: the limit.
+    """
+
+    def __init__(self, depth: int, max_depth: int) -> None:
+        super().__init__(
+            f"this process is a worker {depth} levels deep, and LOKY_MAX_DEPTH={max_depth} allows "
+            "no further executor in it: do the work here, or raise the limit"
+        )
+        self.depth = depth
+        self.max_depth = max_depth
+
+
+class WorkerMemoryError(ExecutorError, MemoryError):
+    """A task's worker had more memory than `worker_memory_limit` allows, and was killed.
+
+    Attributes:
+        execution: the task "may have run".
+        obituary: how the worker died.
+    """
+
+    execution: Execution = "may have run"
+    obituary: Obituary | None = None
+
+
+if sys.version_info >= (3, 11):
+
+    class _TimedOutError(TimeoutError):
+        """What the standard library raises when time runs out."""
+else:
+    from concurrent.futures import TimeoutError as FuturesTimeoutError
+
+    class _TimedOutError(FuturesTimeoutError, TimeoutError):
+        """What the standard library raises when time runs out: two classes before 3.11."""
+
+
+class TaskTimeoutError(ExecutorError, _TimedOutError):
+    """A task took longer than its ``timeout``; its worker was killed and is replaced.
+
+    Attributes:
+        execution: the task "may have run".
+        obituary: how the worker died; its `stacks` show where the task was stuck.
+    """
+
+    execution: Execution = "may have run"
+    obituary: Obituary | None = None

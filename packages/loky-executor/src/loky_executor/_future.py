@@ -16,6 +16,7 @@ from typing import Any, Protocol, TypeVar
 from loky_backend import decode, rebuild_failure
 
 from ._callbacks import Callback
+from ._errors import ShutdownExecutorError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,6 +30,8 @@ T = TypeVar("T")
 class Owner(Protocol):
     """What a future needs of the pool it belongs to."""
 
+    forked: bool
+
     def dropped(self, task: int) -> None:
         """Take note that the future of a task was cancelled."""
 
@@ -37,7 +40,6 @@ class Owner(Protocol):
 
     def kill_task(self, task: int) -> None:
         """Have a task ended, also if it runs."""
-
 
 
 class EncodedResult:
@@ -92,6 +94,11 @@ class TaskFuture(Future[T]):
         self._pool = pool
         self._task = task
 
+    @property
+    def task(self) -> int:
+        """The number of the task in its pool."""
+        return self._task
+
     def result(self, timeout: float | None = None) -> T:
         """Return the task's result, waiting for it.
 
@@ -106,6 +113,7 @@ class TaskFuture(Future[T]):
 
         Blocks the calling thread only; any thread.
         """
+        self._refuse_in_a_fork()
         try:
             value: Any = super().result(timeout)
         except EncodedFailure as failure:
@@ -119,8 +127,16 @@ class TaskFuture(Future[T]):
 
     def exception(self, timeout: float | None = None) -> BaseException | None:
         """Return what the task raised, or None; waits like `result`."""
+        self._refuse_in_a_fork()
         error = super().exception(timeout)
         return error.open() if isinstance(error, EncodedFailure) else error
+
+    def _refuse_in_a_fork(self) -> None:
+        """Raise instead of waiting for ever: in a forked copy nobody answers what is pending."""
+        if self._pool is not None and self._pool.forked and not self.done():
+            raise ShutdownExecutorError(
+                f"task {self._task} belongs to the process this one was forked from"
+            )
 
     def cancel(self) -> bool:
         """Cancel the task if it did not start; say whether it is cancelled. Never blocks."""

@@ -23,87 +23,64 @@ from collections import deque
 from typing import Any
 
 from loky_backend import (
-    Encoded,
     Event,
     FrameArrived,
     FrameKind,
     Reactor,
+    RestartBudget,
     SegmentPool,
     TimerFired,
     WorkerDied,
     WorkerReady,
-    encode,
-    start_worker,
 )
 
 from . import _effects as do
 from . import _events as on
 from ._callbacks import Callback, callback_runner
-from ._future import EncodedFailure, EncodedResult, TaskFuture
 from ._machine import Machine, Status
-from ._seats import Seats
+from ._staff import Staff, WorkerInfo
+from ._stats import Ledger, Stats
+from ._tasks import TaskTable
 from ._workshop import Workshop
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from ._settings import PoolSettings
 
 _numbers = itertools.count(1)
-
-
-class Record:
-    """A task: what to call, the future it answers, its bytes while they are needed."""
-
-    __slots__ = ("begun", "call", "encoded", "future")
-
-    def __init__(self, call: tuple[Any, ...], future: TaskFuture[Any]) -> None:
-        self.call: tuple[Any, ...] | None = call
-        self.future = future
-        self.encoded: Encoded | None = None
-        self.begun = False
-
-    def begin(self) -> bool:
-        """Mark the future as running; False if it was cancelled. Again after a retry: no matter."""
-        self.begun = self.begun or self.future.set_running_or_notify_cancel()
-        return self.begun
 
 
 class Pool:
     """All state of one executor but the face it shows; threads hold this, never the executor.
 
     Attributes:
-        callbacks: runs the done-callbacks of this pool's futures.
+        name: of the pool; its threads and workers are named after it.
         ended: set when every worker is gone and everything was given back.
+        failure: what went wrong on our own side, None while nothing did.
+        forked: whether this is a copy in a forked process, without threads and workers.
     """
 
-    def __init__(
-        self,
-        max_workers: int,
-        *,
-        idle_timeout: float | None,
-        initializer: bytes | None,
-        env: Mapping[str, str | None] | None,
-    ) -> None:
-        number = next(_numbers)
-        self.name = f"loky-{number}"
+    def __init__(self, max_workers: int, settings: PoolSettings) -> None:
+        self.name = f"loky-{next(_numbers)}"
         self.ended = threading.Event()
-        self.callbacks = callback_runner(f"{self.name}-callbacks")
         self.failure: BaseException | None = None
-        self._initializer = initializer
-        self._env = env
-        self._machine = Machine(max_workers)
-        self._machine.idle_timeout = idle_timeout
-        self._records: dict[int, Record] = {}
-        self._task_numbers = itertools.count(1)
+        self.forked = False
+        self._machine = Machine(max_workers, settings.machine, RestartBudget())
+        self._machine.idle_timeout = settings.idle_timeout
         self._inbox: deque[on.Event] = deque()
         self._turn = threading.Lock()  # see rule 1; held for microseconds
         self._holder = 0  # the thread that has the turn, or had it last
-        self._feeder: Workshop[int] = Workshop(f"{self.name}-feeder", self._encode_and_post)
-        self._launcher: Workshop[int] = Workshop(f"{self.name}-launcher", self._launch)
+        self._own_threads = f"{self.name}-"
+        self._encodes_apart = bool(settings.job_reducers)
+        self._callbacks = callback_runner(f"{self.name}-callbacks")
+        self._feeder: Workshop[int] = Workshop(f"{self.name}-feeder", self._encode)
         self._reactor = Reactor(self._on_events, self._on_reactor_failure, f"{self.name}-reactor")
-        self._seats = Seats(self._reactor)
+        self._staff = Staff(self.name, settings, self._reactor, self.post)
+        self._seats = self._staff.seats
         self._segments = SegmentPool(self._seats.forget_segment)
-        self.forked = False
+        self._staff.use(self._segments)
+        self._ledger = Ledger()
+        self._tasks = TaskTable(self, self._ledger, self._segments, settings.job_reducers)
         self._reactor.start()
 
     # -- what the executor asks for ------------------------------------------------------------
@@ -118,17 +95,16 @@ class Pool:
         """The most workers it may have."""
         return self._machine.max_workers
 
-    def submit(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: Any) -> Any:
-        """Take a task and return its future."""
-        task = next(self._task_numbers)
-        future: TaskFuture[Any] = TaskFuture(self, task)
-        self._records[task] = Record((function, args, kwargs), future)
-        self.post(on.Submit(task))
+    def submit(self, call: tuple[Any, ...], options: on.TaskOptions | None = None) -> Any:
+        """Take a task, (function, args, kwargs), and return its future."""
+        future = self._tasks.add(call)
+        self._ledger.submitted += 1
+        self.post(on.Submit(future.task, options))
         return future
 
     def dropped(self, task: int) -> None:
         """Take note that the future of a task was cancelled."""
-        self._take(task)
+        self._tasks.take(task)
         self.post(on.Dropped(task))
 
     def kill_task(self, task: int) -> None:
@@ -137,11 +113,35 @@ class Pool:
 
     def run_callback(self, callback: Callback) -> None:
         """Have a done-callback called soon, on the callback thread."""
-        self.callbacks.put(callback)
+        self._callbacks.put(callback)
 
     def processes(self) -> dict[int, Any]:
         """Return pid -> child process of the workers there are now."""
         return {worker.child.pid: worker.child for worker in self._seats.workers()}
+
+    def terminate_workers(self) -> None:
+        """Send SIGTERM to every worker."""
+        for worker in self._seats.workers():
+            worker.child.terminate()
+
+    def stats(self) -> Stats:
+        """Return what was done so far."""
+        return self._ledger.snapshot()
+
+    def workers(self) -> list[WorkerInfo]:
+        """Return a snapshot of the workers."""
+        states = self._machine.workers
+        return [
+            WorkerInfo(
+                ident=worker.ident,
+                pid=worker.child.pid,
+                name=worker.name,
+                state=states[worker.ident].phase.value,
+                tasks=len(states[worker.ident].assigned),
+            )
+            for worker in self._seats.workers()
+            if worker.ident in states
+        ]
 
     def counts(self) -> tuple[int, int, int]:
         """Return (busy, idle or starting, waiting): workers, workers, tasks; a rough snapshot."""
@@ -152,7 +152,7 @@ class Pool:
     def join(self) -> None:
         """Wait until everything is given back; not from the pool's own threads."""
         self.ended.wait()
-        for part in (self._reactor, self._launcher, self._feeder, self.callbacks):
+        for part in (self._reactor, self._staff, self._feeder, self._callbacks):
             part.join()
 
     def abandon(self) -> None:
@@ -163,11 +163,13 @@ class Pool:
     def disown(self) -> None:
         """Become unusable, in a forked copy of the process: threads and workers are not its."""
         self.forked = True
+        self._seats.disown()
+        self._reactor.disown()
         self.ended.set()
 
     def in_own_thread(self) -> bool:
         """Whether the caller is a thread of this pool, which must not wait for its end."""
-        return threading.current_thread().name.startswith(f"{self.name}-")
+        return threading.current_thread().name.startswith(self._own_threads)
 
     # -- events in, effects out ----------------------------------------------------------------
 
@@ -204,7 +206,7 @@ class Pool:
                 case do.Spawn(worker):
                     self._seats.reserve(worker)
                 case do.Send(worker, task, claim):
-                    record = self._records.get(task)
+                    record = self._tasks.get(task)
                     if record is not None and record.begin():
                         self._seats.stage(worker, (FrameKind.TASK, task, record.encoded, claim))
                     else:
@@ -215,18 +217,21 @@ class Pool:
                     pass
         return effects
 
-    def _perform(self, effects: list[do.Effect]) -> None:  # noqa: C901 - one line for each effect
+    def _perform(self, effects: list[do.Effect]) -> None:  # noqa: C901, PLR0912 - a line each
         for effect in effects:
             match effect:
-                case do.Send(worker) | do.Stop(worker):
+                case do.Send(worker):
+                    self._seats.flush(worker)
+                    self._staff.busy()
+                case do.Stop(worker):
                     self._seats.flush(worker)
                 case do.Encode(task):
-                    if self.in_own_thread():
+                    if self._encodes_apart or self.in_own_thread():
                         self._feeder.put(task)
                     else:
-                        self._encode_and_post(task)
+                        self._encode(task)
                 case do.Spawn(worker):
-                    self._launcher.put(worker)
+                    self._staff.launcher.put(worker)
                 case do.Recall(worker):
                     self.post(on.TakenBack(worker, tuple(self._seats.take_back(worker))))
                 case do.DumpStacks(worker):
@@ -236,120 +241,60 @@ class Pool:
                 case do.Fail():
                     self._fail(effect)
                 case do.Cancel(task):
-                    self._cancel(task)
+                    self._tasks.cancel(task)
                 case do.SetTimer(when):
                     self._reactor.set_timer("machine", when)
                 case do.Ended():
                     self._give_back()
 
-    # -- carrying out ------------------------------------------------------------------------
-
-    def _encode_and_post(self, task: int) -> None:
-        record = self._records.get(task)
-        call = record.call if record is not None else None
-        if record is None or call is None:
-            return  # cancelled meanwhile
-        try:
-            encoded = encode(call)
-            if encoded.large:
-                encoded.segment = self._segments.place(encoded.buffers, record)
-        except BaseException as error:  # user code: pickling may raise, or exit
-            self._take(task)
-            self.post(on.Dropped(task))
-            if record.future.set_running_or_notify_cancel():
-                record.future.set_exception(error)
-            if not isinstance(error, Exception) and not self.in_own_thread():
-                raise
-            return
-        record.encoded = encoded
-        record.call = None
-        if task not in self._records:  # taken while it was encoded
-            self._let_go(record)
-        self.post(on.Encoded(task))
-
-    def _take(self, task: int) -> Record | None:
-        """Take the record of a task that is answered now; only one caller gets it."""
-        record = self._records.pop(task, None)
-        if record is not None:
-            self._let_go(record)
-        return record
-
-    def _let_go(self, record: Record) -> None:
-        if record.encoded is not None and record.encoded.segment is not None:
-            self._segments.release(record.encoded.segment[0], record)
-
-    def _launch(self, ident: int) -> None:
-        if not self._seats.wanted(ident):
-            self.post(on.WorkerDied(ident))
-            return
-        try:
-            worker = start_worker(
-                ident,
-                initializer=self._initializer,
-                env=self._env,
-                name=f"{self.name}-{ident}",
-                segments=self._segments,
-            )
-        except BaseException as error:  # noqa: BLE001 - every task that waited for it is told
-            self._seats.failed(ident, error)
-            self.post(on.WorkerDied(ident))
-            return
-        self._seats.occupy(ident, worker)
-        from . import _verdict  # noqa: F401  (while the worker boots; the reactor may need it)
+    def _encode(self, task: int) -> None:
+        error = self._tasks.encode(task)
+        self.post(on.Encoded(task) if error is None else on.Dropped(task))
+        if error is not None and not isinstance(error, Exception) and not self.in_own_thread():
+            raise error
 
     def _fail(self, effect: do.Fail) -> None:
-        record = self._take(effect.task)
-        if record is None:
-            return
-        from ._verdict import verdict  # a slow import, which `_launch` has done before
+        from ._verdict import verdict  # a slow import, which the launcher has done before
 
-        error = verdict(effect, self._seats, self.failure, self._machine.history)
-        if record.future.running() or record.future.set_running_or_notify_cancel():
-            record.future.set_exception(error)
-
-    def _cancel(self, task: int) -> None:
-        record = self._take(task)
-        if record is not None and record.future.cancel():
-            record.future.set_running_or_notify_cancel()
+        broken = self._machine.status is Status.BROKEN
+        history = list(self._machine.history)
+        error = verdict(effect, self._seats, self.failure, history, broken=broken)
+        self._tasks.fail(effect.task, error)
 
     def _give_back(self) -> None:
         self._reactor.stop()
         self._segments.close()
-        for workshop in (self._launcher, self._feeder, self.callbacks):
-            workshop.stop()
+        for part in (self._staff, self._feeder, self._callbacks):
+            part.stop()
         self.ended.set()
 
     # -- in the reactor's thread ---------------------------------------------------------------
 
-    def _on_events(self, events: list[Event]) -> None:
+    def _on_events(self, events: list[Event]) -> None:  # noqa: C901 - a case for each
         answers = []
         for event in events:
             match event:
                 case FrameArrived(worker, frame):
                     answers.append(frame)
+                    self._staff.answered(worker)
                     self._inbox.append(on.Answered(worker.ident, frame.task))
                 case WorkerReady(worker):
                     self._inbox.append(on.WorkerReady(worker.ident))
                 case WorkerDied(worker, obituary):
                     self._seats.vacate(worker, obituary)
                     self._inbox.append(on.WorkerDied(worker.ident))
+                case TimerFired("memory"):
+                    self._staff.look()
+                    if any(state.assigned for state in self._machine.workers.values()):
+                        self._staff.busy()
                 case TimerFired():
                     self._inbox.append(on.TimerFired())
         while self._inbox:
             self._perform(self._decide())
         for frame in answers:
-            self._answer(frame)
+            self._tasks.answer(frame)
         if not self._seats.any():
             self._segments.trim()
-
-    def _answer(self, frame: Any) -> None:
-        record = self._take(frame.task)
-        if record is None:
-            return  # failed meanwhile: the executor broke or was killed
-        if frame.kind == FrameKind.RESULT:
-            record.future.set_result(EncodedResult(frame))
-        else:
-            record.future.set_exception(EncodedFailure(frame))
 
     def _on_reactor_failure(self, error: BaseException) -> None:
         self.failure = self.failure or error

@@ -114,6 +114,12 @@ class Seats:
         if seat is not None and seat.worker is not None:
             seat.worker.dump_stacks()
 
+    def disown(self) -> None:
+        """Close this process's copies of all channels, in a forked copy of the parent."""
+        for worker in self.workers():
+            worker.disown()
+        self._seats.clear()
+
     def workers(self) -> list[Worker]:
         """Return the workers that are there now."""
         return [seat.worker for seat in list(self._seats.values()) if seat.worker is not None]

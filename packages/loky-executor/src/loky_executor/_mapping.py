@@ -1,0 +1,191 @@
+"""`map`: many calls of one function, sent in chunks, each item with an outcome of its own."""
+
+from __future__ import annotations
+
+import itertools
+import sys
+import time
+from concurrent.futures import CancelledError
+from concurrent.futures import TimeoutError as FuturesTimeoutError
+from dataclasses import dataclass
+from queue import Empty, SimpleQueue
+from typing import Any
+
+from loky_backend import rebuild_failure
+
+from ._chunks import outcomes_of, run_chunk
+from ._errors import ExecutorError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from ._chunks import Outcome
+    from ._future import TaskFuture
+
+    Submit = Callable[..., TaskFuture[Any]]
+    Items = tuple[tuple[Any, ...], ...]
+
+# From so many items per worker on, "auto" sends them in so many chunks per worker.
+_SINGLE_UP_TO = 500
+_CHUNKS_PER_WORKER = 100
+_PROGRESS_EVERY = 0.1
+
+
+@dataclass(frozen=True)
+class MapPlan:
+    """How a `map` is to be done; checked already.
+
+    Attributes:
+        deadline: when to give up, by `time.monotonic`; None for never.
+        chunksize: items per task; None to choose.
+        buffersize: how many items may be read ahead of the consumer; None: all at once.
+        ordered: results in the order of the items, or as they come.
+        on_error: "raise", "return" or "skip".
+        progress: whether to say on standard error how far it is.
+        workers: how many workers there may be.
+    """
+
+    deadline: float | None
+    chunksize: int | None
+    buffersize: int | None
+    ordered: bool
+    on_error: str
+    progress: bool
+    workers: int
+
+
+def start_map(
+    submit: Submit,
+    function: Callable[..., Any],
+    iterables: tuple[Iterable[Any], ...],
+    plan: MapPlan,
+) -> Iterator[Any]:
+    """Submit the first tasks now, and return an iterator over the results."""
+    items = zip(*iterables)  # noqa: B905 - the shortest ends it, as with the builtin
+    run = _Run(submit, function, plan)
+    if plan.buffersize is None:
+        everything = list(items)
+        run.size = plan.chunksize or _auto_chunksize(len(everything), plan.workers)
+        run.total = len(everything)
+        run.source = iter(everything)
+        run.submit_up_to(None)
+    else:
+        run.size = min(plan.chunksize or 1, plan.buffersize)
+        run.source = items
+        run.submit_up_to(plan.buffersize)
+    return run.results()
+
+
+def _auto_chunksize(count: int, workers: int) -> int:
+    if count <= _SINGLE_UP_TO * workers:
+        return 1
+    return max(1, count // (_CHUNKS_PER_WORKER * workers))
+
+
+class _Run:
+    """One `map` under way; used by the thread that iterates."""
+
+    def __init__(self, submit: Submit, function: Callable[..., Any], plan: MapPlan) -> None:
+        self._submit = submit
+        self._function = function
+        self._plan = plan
+        self.source: Iterator[tuple[Any, ...]] = iter(())
+        self.size = 1
+        self.total: int | None = None
+        self._waiting: dict[TaskFuture[Any], Items] = {}  # in the order of submission
+        self._finished: SimpleQueue[TaskFuture[Any]] = SimpleQueue()  # unless ordered
+        self._in_flight = 0  # items submitted whose results were not consumed
+        self._done = 0
+        self._told = 0.0
+
+    def submit_up_to(self, most: int | None) -> None:
+        """Submit chunks until so many items are in flight, or the source is empty."""
+        while most is None or self._in_flight < most:
+            room = self.size if most is None else min(self.size, most - self._in_flight)
+            chunk = tuple(itertools.islice(self.source, room))
+            if not chunk:
+                return
+            self._in_flight += len(chunk)
+            future = self._send(chunk)
+            self._waiting[future] = chunk
+            if not self._plan.ordered:
+                future.add_done_callback(self._finished.put)  # type: ignore[arg-type]
+
+    def _send(self, chunk: Items) -> TaskFuture[Any]:
+        if len(chunk) == 1:
+            return self._submit(self._function, *chunk[0])
+        return self._submit(run_chunk, self._function, chunk)
+
+    def results(self) -> Iterator[Any]:
+        """Yield the results; cancels what has not started if the consumer stops early."""
+        try:
+            while self._waiting:
+                future, chunk = self._next()
+                for good, value in self._outcomes(future, chunk):
+                    self._in_flight -= 1
+                    self._count()
+                    if good:
+                        yield value
+                    elif self._plan.on_error == "raise":
+                        raise value
+                    elif self._plan.on_error == "return":
+                        yield value
+                if self._plan.buffersize is not None:
+                    self.submit_up_to(self._plan.buffersize)
+        finally:
+            for future in self._waiting:
+                future.cancel()
+
+    def _next(self) -> tuple[TaskFuture[Any], Items]:
+        if self._plan.ordered:
+            future = next(iter(self._waiting))
+        else:
+            try:
+                future = self._finished.get(timeout=self._time_left())
+            except Empty:
+                raise FuturesTimeoutError from None
+        return future, self._waiting.pop(future)
+
+    def _outcomes(self, future: TaskFuture[Any], chunk: Items) -> Iterator[Outcome]:
+        """Yield the outcome of each item of a chunk."""
+        try:
+            answer = future.result(self._time_left())
+        except FuturesTimeoutError as error:
+            if not future.done():
+                future.cancel()
+                raise
+            yield False, error
+        except (ExecutorError, CancelledError) as error:
+            if len(chunk) == 1 or not self._may_go_on():
+                yield from ((False, error) for _ in chunk)
+            else:
+                # One item crashed the worker; the others must not suffer: one by one.
+                for arguments in chunk:
+                    yield from self._outcomes(self._send((arguments,)), (arguments,))
+        except BaseException as error:  # noqa: BLE001 - the outcome of the item, or of the chunk
+            yield from ((False, error) for _ in chunk)
+        else:
+            yield from [(True, answer)] if len(chunk) == 1 else map(_opened, outcomes_of(answer))
+
+    def _may_go_on(self) -> bool:
+        owner = getattr(self._submit, "__self__", None)
+        return bool(getattr(owner, "usable", False))
+
+    def _time_left(self) -> float | None:
+        deadline = self._plan.deadline
+        return None if deadline is None else max(0.0, deadline - time.monotonic())
+
+    def _count(self) -> None:
+        self._done += 1
+        if self._plan.progress:
+            now = time.monotonic()
+            if now - self._told > _PROGRESS_EVERY or self._done == self.total:
+                self._told = now
+                of = "" if self.total is None else f"/{self.total}"
+                print(f"\r{self._done}{of}", end="", file=sys.stderr, flush=True)  # noqa: T201
+
+
+def _opened(outcome: Outcome) -> Outcome:
+    good, value = outcome
+    return outcome if good else (False, rebuild_failure(value))

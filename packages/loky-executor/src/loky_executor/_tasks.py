@@ -1,0 +1,132 @@
+"""The tasks of a pool: what to call, the future to answer, the bytes while they are needed.
+
+Rules:
+1. Whoever takes a record out of the table answers its future; nobody else does.
+2. Nothing here is called with a lock held; encoding is user code.
+"""
+
+from __future__ import annotations
+
+import itertools
+from time import perf_counter
+from typing import Any
+
+from loky_backend import FrameKind, SegmentPool, encode
+
+from ._future import EncodedFailure, EncodedResult, TaskFuture
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from loky_backend import Encoded, Frame
+
+    from ._future import Owner
+    from ._stats import Ledger
+
+
+class Record:
+    """One task."""
+
+    __slots__ = ("begun", "call", "encoded", "future", "sent", "submitted")
+
+    def __init__(self, call: tuple[Any, ...], future: TaskFuture[Any], now: float) -> None:
+        self.call: tuple[Any, ...] | None = call
+        self.future = future
+        self.encoded: Encoded | None = None
+        self.begun = False
+        self.submitted = now
+        self.sent = 0.0
+
+    def begin(self) -> bool:
+        """Mark the future as running; False if it was cancelled. Again after a retry: no matter."""
+        self.begun = self.begun or self.future.set_running_or_notify_cancel()
+        self.sent = perf_counter()
+        return self.begun
+
+
+class TaskTable:
+    """All tasks of a pool that are not answered."""
+
+    def __init__(
+        self,
+        owner: Owner,
+        ledger: Ledger,
+        segments: SegmentPool,
+        reducers: Mapping[type, Callable[[Any], Any]] | None,
+    ) -> None:
+        self._owner = owner
+        self._ledger = ledger
+        self._segments = segments
+        self._reducers = reducers
+        self._records: dict[int, Record] = {}
+        self._numbers = itertools.count(1)
+
+    def add(self, call: tuple[Any, ...]) -> TaskFuture[Any]:
+        """Make the record and the future of a new task."""
+        task = next(self._numbers)
+        future: TaskFuture[Any] = TaskFuture(self._owner, task)
+        self._records[task] = Record(call, future, perf_counter())
+        return future
+
+    def get(self, task: int) -> Record | None:
+        """Return the record of a task that is not answered."""
+        return self._records.get(task)
+
+    def take(self, task: int) -> Record | None:
+        """Take the record of a task that is to be answered now; only one caller gets it."""
+        record = self._records.pop(task, None)
+        if record is not None:
+            self._let_go(record)
+        return record
+
+    def _let_go(self, record: Record) -> None:
+        if record.encoded is not None and record.encoded.segment is not None:
+            self._segments.release(record.encoded.segment[0], record)
+
+    def encode(self, task: int) -> BaseException | None:
+        """Turn a task into bytes; if that fails answer its future, and return the error."""
+        record = self._records.get(task)
+        call = record.call if record is not None else None
+        if record is None or call is None:
+            return None  # cancelled meanwhile
+        begun = perf_counter()
+        try:
+            encoded = encode(call, self._reducers)
+            if encoded.large:
+                encoded.segment = self._segments.place(encoded.buffers, record)
+        except BaseException as error:  # noqa: BLE001 - user code: pickling may raise, or exit
+            self.fail(task, error)
+            return error
+        record.encoded = encoded
+        record.call = None
+        if task not in self._records:  # taken while it was encoded
+            self._let_go(record)
+        self._ledger.encoded(perf_counter() - begun, encoded.size)
+        return None
+
+    def answer(self, frame: Frame) -> None:
+        """Answer a task with what its worker sent; nothing if it was answered otherwise."""
+        record = self.take(frame.task)
+        if record is None:
+            return
+        self._ledger.answered(record, frame)
+        if frame.kind == FrameKind.RESULT:
+            record.future.set_result(EncodedResult(frame))
+        else:
+            record.future.set_exception(EncodedFailure(frame))
+
+    def fail(self, task: int, error: BaseException) -> None:
+        """Answer a task with an error; nothing if it was answered otherwise."""
+        record = self.take(task)
+        if record is None:
+            return
+        self._ledger.failed += 1
+        if record.begun or record.future.set_running_or_notify_cancel():
+            record.future.set_exception(error)
+
+    def cancel(self, task: int) -> None:
+        """Answer a task that never ran with a cancellation."""
+        record = self.take(task)
+        if record is not None and record.future.cancel():
+            record.future.set_running_or_notify_cancel()

@@ -1,0 +1,29 @@
+"""Fixtures: no reusable executor is kept from one test to the next."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from loky_reusable import _reusable
+from support.executor_gate import Gate
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture(autouse=True)
+def _no_executor_is_left() -> Iterator[None]:
+    yield
+    current, _reusable._current = _reusable._current, None
+    if current is not None:
+        current[0].shutdown(kill_workers=True)
+
+
+@pytest.fixture
+def gate() -> Iterator[Gate]:
+    """Give a gate for tasks to wait at."""
+    gate = Gate()
+    yield gate
+    gate.open()
