@@ -10,6 +10,7 @@ import sys
 from contextlib import contextmanager
 from multiprocessing import resource_tracker
 from multiprocessing.connection import wait
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -25,7 +26,7 @@ PATIENCE = 30.0  # seconds; only a hang comes near it
 
 @pytest.fixture(autouse=True, scope="module")
 def _tracker() -> None:
-    """Start what `multiprocessing` keeps for ever: the tracker of semaphores, an arena of memory."""
+    """Start what `multiprocessing` keeps: the tracker of semaphores, an arena of memory."""
     if sys.platform != "win32":
         resource_tracker.ensure_running()
     multiprocessing.RawValue("i")
@@ -140,7 +141,7 @@ def test_the_child_knows_its_parent(loky: Any) -> None:
         facts = queue.get(timeout=PATIENCE)
         assert facts == {
             "argv": sys.argv,
-            "cwd": os.getcwd(),
+            "cwd": str(Path.cwd()),
             "daemon": True,
             "method": "loky",
             "name": "Ada",
@@ -169,6 +170,14 @@ def test_a_large_argument_arrives(loky: Any) -> None:
 
 
 @pytest.mark.slow
+def test_a_child_that_dies_before_it_has_read_all_is_no_hang(loky: Any) -> None:
+    """`start` returns when the child ends while its arguments are still being written."""
+    process = loky.Process(target=print, args=(tasks.EndsItsReader(), bytearray(20_000_000)))
+    process.start()
+    assert finish(process) == 5
+
+
+@pytest.mark.slow
 def test_what_cannot_be_pickled_starts_nothing(loky: Any) -> None:
     """An argument that no pickler takes raises in `start`; no process, no descriptor is left."""
     process = loky.Process(target=print, args=(iter([]), sys._getframe()))
@@ -178,6 +187,7 @@ def test_what_cannot_be_pickled_starts_nothing(loky: Any) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="a socket leaves a server thread behind there")
 def test_a_pipe_and_a_socket_go_along(context: Any) -> None:
     """A Connection and a socket as arguments are the same ends in the child."""
     ours, theirs = context.Pipe()
@@ -207,6 +217,18 @@ def test_barrier_and_value(loky: Any) -> None:
     barrier.wait(PATIENCE)
     assert [finish(process) for process in processes] == [0, 0]
     assert total.value == 2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("raw", [False, True])
+def test_shared_memory_is_shared(context: Any, raw: bool) -> None:
+    """What another process writes into a Value or an Array is seen here, with a lock or without."""
+    value = context.RawValue("i", 1) if raw else context.Value("i", 1)
+    array = context.RawArray("d", 2) if raw else context.Array("d", 2)
+    process = context.Process(target=tasks.write_into, args=(value, array))
+    process.start()
+    assert finish(process) == 0
+    assert (value.value, list(array)) == (7, [1.5, 2.5])
 
 
 @pytest.mark.slow

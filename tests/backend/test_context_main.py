@@ -94,7 +94,7 @@ if __name__ == "__main__":
 
 
 def test_the_end_of_the_program_waits_for_processes(tmp_path: Path) -> None:
-    """A process that is no daemon is waited for at exit, whatever was imported first; one is not."""
+    """At exit a process is waited for, unless it is a daemon, whatever was imported first."""
     program = """
 import multiprocessing.util
 from loky_backend import get_context
@@ -124,7 +124,8 @@ import multiprocessing.connection, multiprocessing.managers, multiprocessing.poo
 import psutil
 modules = [multiprocessing, context, reduction, spawn, multiprocessing.process]
 def photograph():
-    classes = [value for module in modules for value in vars(module).values() if type(value) is type]
+    classes = [value for module in modules for value in vars(module).values()
+               if type(value) is type]
     state = {(module.__name__, name): id(value) for module in modules
              for name, value in vars(module).items()}
     for kind in classes:

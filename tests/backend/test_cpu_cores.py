@@ -64,7 +64,7 @@ def test_cpuinfo_without_cores(tmp_path: Path) -> None:
 
 
 def test_sysfs_comes_first(tmp_path: Path) -> None:
-    """sysfs is asked before /proc/cpuinfo; offline processors and other folders are skipped."""
+    """The files of sysfs are asked first; offline processors and other folders are skipped."""
     for number, (socket, core) in enumerate([(0, 0), (0, 0), (0, 4), (36, 0)]):
         topology = tmp_path / f"sys/devices/system/cpu/cpu{number}/topology"
         topology.mkdir(parents=True)
@@ -116,7 +116,7 @@ def test_windows_nonsense(records: bytes) -> None:
 def test_sysctl(
     monkeypatch: pytest.MonkeyPatch, platform: str, name: str, answer: str, expected: int
 ) -> None:
-    """macOS and FreeBSD are asked with sysctl, without a shell, for the right name."""
+    """Both macOS and FreeBSD are asked with sysctl, without a shell, for the right name."""
     lines = []
 
     def run(line: list[str], **options: Any) -> subprocess.CompletedProcess[str]:

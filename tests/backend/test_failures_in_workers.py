@@ -100,3 +100,16 @@ def test_odd_notes_end_no_worker(owner: Owner) -> None:
     owner.stop(worker)
     owner.death(worker)
     assert [event.frame.task for event in owner.told(worker)[1:-1]] == [task]
+
+
+@pytest.mark.xfail(reason="`describe_failure` imports `traceback`, which opens a file", strict=True)
+def test_a_task_that_used_up_all_descriptors_can_fail(owner: Owner) -> None:
+    """An error such as "Too many open files" is a failure like any other, the first one, too."""
+    worker = owner.ready()
+    owner.run(worker, tasks.use_up_descriptors)
+    task = owner.send(worker, tasks.fail_with, OSError(24, "Too many open files"))
+    owner.send(worker, tasks.give_descriptors_back)
+    owner.stop(worker)
+    owner.death(worker)
+    answered = [event.frame.task for event in owner.told(worker)[1:-1]]
+    assert task in answered

@@ -101,7 +101,10 @@ def test_a_broken_failure_of_the_start(body: bytes) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.xfail(reason="a burial reads for as long as somebody writes", strict=True)
+@pytest.mark.xfail(
+    reason="a burial reads until it is faster than those who write",
+    strict=False,  # who is faster depends on the load of the machine
+)
 def test_grandchildren_that_write_for_ever(post: Post) -> None:
     """Death is told although forks of the worker go on writing frames into its channel."""
     with Owner() as owner:

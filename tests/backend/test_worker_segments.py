@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import pickle
 import resource
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
+from loky_backend import FrameKind, SegmentPool, Worker, encode, start_worker
 from support import backend_tasks as tasks
 from support.backend_owner import Owner
 
@@ -55,3 +57,88 @@ def test_a_result_outlives_its_worker(owner: Owner) -> None:
     worker.kill("the test says so")
     owner.death(worker)
     assert (int(array[0]), int(array[-1]), array.nbytes) == (7, 7, 2 * MB)
+
+
+class Placing:
+    """A worker whose large arguments are placed into segments."""
+
+    def __init__(self, owner: Owner) -> None:
+        self.owner = owner
+        self.pool = SegmentPool(lambda _receiver, number: self.worker.forget(number))
+        self.worker: Worker = start_worker(1, segments=self.pool)
+        owner.workers.append(self.worker)
+        owner.reactor.add(self.worker)
+        self._count = 1000
+
+    def send(self, size: int = 2 * MB) -> int:
+        """Send a buffer of so many bytes; return the id of the task that measures it."""
+        self._count += 1
+        buffer = pickle.PickleBuffer(bytearray(size))
+        content = encode((tasks.size_of, (buffer,), {}))
+        content.segment = self.pool.place(content.buffers, self._count)
+        self.worker.queue(FrameKind.TASK, self._count, content)
+        self.worker.flush()
+        if content.segment is not None:
+            self.pool.release(content.segment[0], self._count)
+        return self._count
+
+    def warm_up(self) -> None:
+        """Have the worker say that it takes descriptors."""
+        for _ in range(2):
+            assert self.owner.answer(self.send()) == 2 * MB
+        failing = self.owner.send(self.worker, tasks.fail_with, ValueError("imports traceback"))
+        assert type(self.owner.error(failing)) is ValueError
+
+
+@pytest.fixture
+def placing(owner: Owner) -> Iterator[Placing]:
+    """Give a worker that is used to large arguments."""
+    placing = Placing(owner)
+    placing.warm_up()
+    yield placing
+    placing.worker.close()
+    placing.pool.close()
+
+
+def test_a_worker_without_descriptors_fails_the_task_alone(placing: Placing) -> None:
+    """A worker that cannot take a segment's descriptor says so, and takes the next one."""
+    owner, worker = placing.owner, placing.worker
+    assert owner.run(worker, tasks.use_up_descriptors) > 0
+    error = owner.error(placing.send())
+    assert isinstance(error, (OSError, ValueError))
+    owner.run(worker, tasks.give_descriptors_back)
+    assert owner.answer(placing.send()) == 2 * MB
+    assert owner.answer(placing.send()) == 2 * MB
+
+
+@pytest.mark.xfail(reason="the receiver never releases a segment it could not map", strict=True)
+def test_a_segment_that_was_not_mapped_is_free_again(placing: Placing) -> None:
+    """The segment of a task that failed so is not held for the rest of the worker's life."""
+    owner, worker = placing.owner, placing.worker
+    owner.run(worker, tasks.use_up_descriptors)
+    owner.error(placing.send())
+    owner.run(worker, tasks.give_descriptors_back)
+    for number in range(3):
+        assert owner.run(worker, tasks.echo, number) == number
+    assert placing.pool._used == {}
+
+
+def test_segments_are_used_again(placing: Placing) -> None:
+    """Many large arguments one after the other need a few segments."""
+    owner = placing.owner
+    for _ in range(30):
+        assert owner.answer(placing.send()) == 2 * MB
+    owner.run(placing.worker, tasks.echo, 1)
+    assert placing.pool._used == {}
+    assert placing.pool._count <= 3
+
+
+@pytest.mark.faults
+def test_a_death_frees_the_segments_that_were_lent(placing: Placing) -> None:
+    """What a worker held when it was killed is free."""
+    placing.worker.child.kill()
+    for _ in range(3):
+        placing.send()
+    placing.owner.death(placing.worker)
+    placing.owner.turn()
+    assert placing.pool._used == {}

@@ -333,8 +333,9 @@ class World(RuleBasedStateMachine):
         if not hasattr(self, "machine"):
             return
         self.tell(on.Shutdown(), bounded=False)
-        while self.encoding or self.workers:
-            self.come_to_rest()
+        for _ in range(10 + 2 * self.next_task):
+            if self.encoding or self.workers:
+                self.come_to_rest()
         assert self.ended == 1
         assert (self.machine.tasks, self.machine.workers) == ({}, {})
         assert self.ends == Counter(range(1, self.next_task))

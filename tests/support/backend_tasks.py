@@ -43,6 +43,27 @@ def filled_array(size: int, value: int) -> object:
     return np.full(size, value, dtype="u1")
 
 
+_held: list[int] = []
+
+
+def use_up_descriptors() -> int:
+    """Leave this process without a free descriptor."""
+    import resource
+
+    resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+    try:
+        while True:
+            _held.append(os.open("/dev/null", os.O_RDONLY))
+    except OSError:
+        return len(_held)
+
+
+def give_descriptors_back() -> None:
+    """Undo that."""
+    while _held:
+        os.close(_held.pop())
+
+
 def tell(place: str, data: bytes = b"!") -> None:
     """Write into a `Post`."""
     fd = os.open(place, os.O_WRONLY)

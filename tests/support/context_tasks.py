@@ -5,7 +5,15 @@ from __future__ import annotations
 import multiprocessing
 import os
 import sys
+from pathlib import Path
 from typing import Any
+
+
+class EndsItsReader:
+    """An object whose unpickling ends the process."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os._exit, (5,)
 
 
 def put_pid_under_lock(queue: Any, lock: Any) -> None:
@@ -50,6 +58,12 @@ def signal_condition(condition: Any, array: Any) -> None:
         condition.notify()
 
 
+def write_into(value: Any, array: Any) -> None:
+    """Change a shared value and a shared array."""
+    value.value = 7
+    array[:] = [1.5, 2.5]
+
+
 def take_all(source: Any, answer: Any) -> None:
     """Answer each item of a joinable queue until None comes."""
     while (item := source.get()) is not None:
@@ -65,7 +79,7 @@ def describe_self(queue: Any) -> None:
     queue.put(
         {
             "argv": sys.argv,
-            "cwd": os.getcwd(),
+            "cwd": str(Path.cwd()),
             "daemon": multiprocessing.current_process().daemon,
             "method": multiprocessing.get_start_method(),
             "name": multiprocessing.current_process().name,

@@ -69,18 +69,19 @@ def encode(value: object, reducers: Reducers | None = None) -> Encoded:
         views.append(view)
         return False
 
-    plain = not reducers and not choice.special
-    if plain:
+    by_value = False
+    if not reducers and not choice.special:
         try:
             body = _dumps(value, _PROTOCOL, buffer_callback=keep_out)
         except _REFUSALS:
             pass
         else:
-            if b"__main__" not in body and not _needs_more(body):
+            by_value = b"__main__" in body
+            if not by_value and not _needs_more(body):
                 return Encoded(body, views)
     from ._ladder import climb
 
-    return Encoded(climb(value, reducers, (views, keep_out), refused_by_c=plain), views)
+    return Encoded(climb(value, reducers, (views, keep_out), by_value=by_value), views)
 
 
 def encode_whole(value: object, reducers: Reducers | None = None) -> bytes:
@@ -98,18 +99,19 @@ def encode_whole(value: object, reducers: Reducers | None = None) -> bytes:
 
     Does not block, but for what the object's own code does. Any thread, several at once.
     """
-    plain = not reducers and not choice.special
-    if plain:
+    by_value = False
+    if not reducers and not choice.special:
         try:
             body = _dumps(value, _PROTOCOL)
         except _REFUSALS:
             pass
         else:
-            if b"__main__" not in body and not _needs_more(body):
+            by_value = b"__main__" in body
+            if not by_value and not _needs_more(body):
                 return body
     from ._ladder import climb
 
-    return climb(value, reducers, None, refused_by_c=plain)
+    return climb(value, reducers, None, by_value=by_value)
 
 
 def decode(body: Buffer, buffers: Sequence[Buffer] = ()) -> Any:

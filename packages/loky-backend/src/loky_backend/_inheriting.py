@@ -7,6 +7,8 @@ Facts:
 - POSIX: a pickled connection or socket holds the number of a descriptor, which the child must
   inherit under that number (``pass_fds``). A lock holds the name of its semaphore, which
   exists as long as the lock does in the process that made it.
+- Shared ctypes objects (`Value`, `Array`) are shared only by the reducers of `multiprocessing`'s
+  pickler; the plain C pickler makes a copy of them, without a word.
 - Windows: a pickled lock holds a handle, which the child fetches from this process when it
   unpickles; a connection's handle can be fetched once, so by one child; a socket comes
   through a server thread of `multiprocessing`, for children that share its key.
@@ -19,7 +21,7 @@ import sys
 import weakref
 from contextlib import contextmanager
 
-from ._encoding import encode_whole
+from ._ladder import climb
 from ._mp_reducers import spawning
 
 TYPE_CHECKING = False
@@ -67,13 +69,16 @@ class Inheritance:
         Does not block, but for what the object's own code does.
         """
         with self.pickling():
-            body = encode_whole(value, reducers)
+            body = climb(value, reducers, None)
         self._kept.append(value)
         return body
 
     @contextmanager
     def pickling(self) -> Iterator[None]:
-        """Have everything that this thread pickles in the block pickled for the children."""
+        """Have what `multiprocessing`'s own pickler does in the block, in this thread, be for them.
+
+        Not enough for other picklers, which lack its reducers: `encode` has them.
+        """
         with spawning(self):
             yield
 

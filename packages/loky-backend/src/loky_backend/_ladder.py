@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 _PROTOCOL = 5
 _REFUSALS = (_cpython.pickle.PicklingError, AttributeError, TypeError)
 _INHERITANCE = "through inheritance"  # in what multiprocessing raises for locks and queues
+_CASTABLE = frozenset("?bBcdefhHiIlLnNqQ")  # what `memoryview.cast` takes (manual of `memoryview`)
 _ADVICE = (
     "Locks, queues, connections and sockets go to workers through initargs, or use a Manager; open "
     "files and databases are opened by the task itself."
@@ -49,7 +50,7 @@ def climb(
     reducers: Reducers | None,
     collection: Collection | None,
     *,
-    refused_by_c: bool = False,
+    by_value: bool = False,
 ) -> bytes:
     """Pickle an object by the first pickler that can.
 
@@ -58,14 +59,14 @@ def climb(
         reducers: those of this call; they come before the registered ones.
         collection: a list for out-of-band buffers and the callback that fills it; None keeps the
             buffers in the pickle.
-        refused_by_c: the plain C pickler will not do, it was tried.
+        by_value: only cloudpickle will do, this is known already.
 
     Raises:
         EncodingError: none can.
         PicklerChoiceError: ``LOKY_PICKLER`` names nothing usable.
         BaseException: whatever the object's own code raised.
     """
-    rungs = _rungs(refused_by_c)
+    rungs = _rungs(by_value)
     table = _table(reducers)
 
     def attempt(part: object) -> bytes:
@@ -82,18 +83,18 @@ def climb(
         raise EncodingError(message, path) from error
 
 
-def _rungs(refused_by_c: bool) -> list[Callable[[], type[Any]]]:
+def _rungs(by_value: bool) -> list[Callable[[], type[Any]]]:
     """Return the picklers to try; each is imported when its turn comes."""
     if choice.error is not None or choice.name:
         return [get_loky_pickler]
-    return [_by_value] if refused_by_c else [_in_c, _by_value]
+    return [_cloudpickle] if by_value else [_in_c, _cloudpickle]
 
 
 def _in_c() -> type[Any]:
     return _cpython.pickle.Pickler
 
 
-def _by_value() -> type[Any]:
+def _cloudpickle() -> type[Any]:
     import cloudpickle
 
     pickler: type[Any] = cloudpickle.Pickler
@@ -163,8 +164,8 @@ def _object_of(kind: Any) -> Any:
 
 
 def _table(reducers: Reducers | None) -> dict[type, Reducer]:
-    """Return all reducers: multiprocessing's, the registered ones, those of this call."""
-    table: dict[type, Reducer] = {}
+    """Return all reducers: ours, multiprocessing's, the registered ones, those of this call."""
+    table: dict[type, Reducer] = {memoryview: _reduce_view}
     if "multiprocessing.context" in sys.modules:
         from ._mp_reducers import transport_reducers
 
@@ -172,6 +173,23 @@ def _table(reducers: Reducers | None) -> dict[type, Reducer]:
     table.update(choice.registered)
     table.update(reducers or {})
     return table
+
+
+def _reduce_view(view: memoryview) -> tuple[Any, ...]:
+    """Reduce a view to its memory, out of band where that is possible, and its form."""
+    code, shape = view.format, view.shape
+    if code not in _CASTABLE:  # records, foreign byte orders: the bytes alone
+        code, shape = "B", (view.nbytes,)
+    if not view.c_contiguous:
+        return _rebuild_view, (view.tobytes(), code, shape)
+    return _rebuild_view, (_cpython.pickle.PickleBuffer(view), code, shape)
+
+
+def _rebuild_view(memory: Buffer, code: str, shape: tuple[int, ...]) -> memoryview:
+    view = memoryview(memory).cast("B")
+    if 0 in shape:  # no bytes can be given a form of several dimensions
+        return view
+    return view if (code, len(shape)) == ("B", 1) else view.cast(code, shape)  # type: ignore[call-overload]
 
 
 def _mentions_what_is_sent_by_value(body: bytes) -> bool:

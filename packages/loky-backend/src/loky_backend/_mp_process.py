@@ -28,7 +28,6 @@ from multiprocessing.context import SpawnProcess
 from multiprocessing.reduction import ForkingPickler
 
 from . import _cpython
-from ._encoding import encode_whole
 from ._inheriting import Inheritance
 
 TYPE_CHECKING = False
@@ -173,7 +172,7 @@ def _pickled(process: BaseProcess, inheritance: Inheritance, *, init_main: bool)
                 return preparation + bytes(ForkingPickler.dumps(process))
             except (_cpython.pickle.PicklingError, AttributeError, TypeError):
                 pass  # a lambda, something local: by value
-        return preparation + encode_whole(process)
+    return preparation + inheritance.encode(process)
 
 
 def _chosen_interpreter() -> str | None:

@@ -127,7 +127,7 @@ def _pickler_of(name: str, source: str) -> type[Any]:
 
     try:
         pickler = getattr(import_module(name), "Pickler", None)
-    except (ImportError, ValueError) as error:  # ValueError: a relative or an empty name
+    except (ImportError, TypeError, ValueError) as error:  # a relative or an empty name
         raise PicklerChoiceError(f"{source}: cannot import {name!r}: {error}") from error
     if not isinstance(pickler, type) or not callable(getattr(pickler, "dump", None)):
         raise PicklerChoiceError(f"{source}: the module {name!r} has no class 'Pickler'")

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 _NOT_READY = "it was not ready in time: its initializer or its imports hang"
 _NOT_DEAD = "it closed its channel and did not end"
+_LONGEST_SLEEP = 3600.0  # seconds; epoll_wait(2) counts milliseconds in an int
 # Seconds a worker may take to end after its side of the channel closed, before it is killed.
 _GRACE_AFTER_EOF = 1.0
 
@@ -179,7 +180,7 @@ class Reactor:
         if self._calls:
             return 0
         whens = [*self._timers.values(), *(when for when, _ in self._overdue.values())]
-        return max(0.0, min(whens) - time.monotonic()) if whens else None
+        return min(_LONGEST_SLEEP, max(0.0, min(whens) - time.monotonic())) if whens else None
 
     def _fire_timers(self, events: list[Event]) -> None:
         if not self._timers and not self._overdue:

@@ -7,12 +7,14 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from loky_backend import Obituary as Obituary
     from loky_backend import cpu_count as cpu_count
+    from loky_backend import encode_whole as encode_whole
 
     from ._broken import BrokenProcessPool as BrokenProcessPool
     from ._broken import TerminatedWorkerError as TerminatedWorkerError
     from ._broken import WorkerStartError as WorkerStartError
     from ._errors import ExecutorError as ExecutorError
     from ._errors import LokyRecursionError as LokyRecursionError
+    from ._errors import PicklingError as PicklingError
     from ._errors import ShutdownExecutorError as ShutdownExecutorError
     from ._errors import TaskTimeoutError as TaskTimeoutError
     from ._errors import WorkerMemoryError as WorkerMemoryError
@@ -29,6 +31,7 @@ _HOME_OF = {
     "ExecutorError": "._errors",
     "LokyRecursionError": "._errors",
     "Obituary": "loky_backend",
+    "PicklingError": "._errors",
     "ProcessPoolExecutor": "._executor",
     "ShutdownExecutorError": "._errors",
     "Stats": "._stats",
@@ -40,6 +43,7 @@ _HOME_OF = {
     "WorkerStartError": "._broken",
     "WorkersKilledError": "._errors",
     "cpu_count": "loky_backend",
+    "encode_whole": "loky_backend",
 }
 
 __all__ = [
@@ -47,6 +51,7 @@ __all__ = [
     "ExecutorError",
     "LokyRecursionError",
     "Obituary",
+    "PicklingError",
     "ProcessPoolExecutor",
     "ShutdownExecutorError",
     "Stats",
@@ -58,6 +63,7 @@ __all__ = [
     "WorkerStartError",
     "WorkersKilledError",
     "cpu_count",
+    "encode_whole",
 ]
 
 

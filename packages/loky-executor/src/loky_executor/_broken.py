@@ -6,7 +6,10 @@ does not break need not pay that before its first result.
 
 from __future__ import annotations
 
-from concurrent.futures.process import BrokenProcessPool as StandardBrokenProcessPool
+try:
+    from concurrent.futures.process import BrokenProcessPool as StandardBrokenProcessPool
+except RuntimeError:  # imported for the first time after the main thread ended: it refuses
+    from concurrent.futures import BrokenExecutor as StandardBrokenProcessPool  # type: ignore[assignment]
 
 from ._errors import ExecutorError
 

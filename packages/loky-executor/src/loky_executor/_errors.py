@@ -4,6 +4,18 @@ from __future__ import annotations
 
 import sys
 
+from loky_backend import EncodingError as PicklingError
+
+__all__ = [
+    "ExecutorError",
+    "LokyRecursionError",
+    "PicklingError",
+    "ShutdownExecutorError",
+    "TaskTimeoutError",
+    "WorkerMemoryError",
+    "WorkersKilledError",
+]
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Literal, TypeAlias

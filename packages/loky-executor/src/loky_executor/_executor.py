@@ -311,6 +311,18 @@ class ProcessPoolExecutor(Executor):
         self._pool.post(on.IdleTimeout(seconds))
         self._pool.post(on.Resize(workers))
 
+    def retire(self) -> None:
+        """Let idle workers go at once from now on: another executor took this one's place.
+
+        It still takes tasks from those who hold it, and starts workers for them. Any thread.
+        """
+        self._pool.post(on.IdleTimeout(0.0))
+
+    @property
+    def max_workers(self) -> int:
+        """The most workers it may have now."""
+        return self._pool.max_workers
+
     @property
     def usable(self) -> bool:
         """Whether it still takes tasks: neither shut down nor broken. May be outdated at once."""

@@ -21,20 +21,25 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ._pool import Pool
 
-_pools: weakref.WeakSet[Pool] = weakref.WeakSet()
+_pools: dict[int, weakref.ref[Pool]] = {}
 _watching = threading.Lock()  # held for ever by the one watcher
 
 
 def watch(pool: Pool) -> None:
     """Have a pool closed and waited for at the exit of the interpreter."""
-    _pools.add(pool)
+    key = id(pool)
+    _pools[key] = weakref.ref(pool, lambda _: _pools.pop(key, None))
     if _watching.acquire(blocking=False):
         threading.Thread(target=_close_all, name="loky-exit-watcher", daemon=False).start()
 
 
+def _living() -> list[Pool]:
+    return [pool for reference in list(_pools.values()) if (pool := reference()) is not None]
+
+
 def _close_all() -> None:
     threading.main_thread().join()
-    while pools := [pool for pool in _pools if not pool.ended.is_set()]:
+    while pools := [pool for pool in _living() if not pool.ended.is_set()]:
         for pool in pools:
             pool.post(on.Shutdown())
         for pool in pools:
@@ -44,7 +49,7 @@ def _close_all() -> None:
 def _start_afresh() -> None:
     global _watching  # noqa: PLW0603 - the lock of the parent may be held for ever here
     _watching = threading.Lock()
-    for pool in _pools:
+    for pool in _living():
         pool.disown()
     _pools.clear()
 

@@ -53,6 +53,14 @@ class EncodedResult:
         self._value: Any = None
         self._error: BaseException | None = None
 
+    def error(self) -> BaseException | None:
+        """Return what decoding the value raises, None if it works."""
+        try:
+            self.open()
+        except BaseException:  # noqa: BLE001 - it is the answer
+            pass
+        return self._error
+
     def open(self) -> Any:
         """Return the value, or raise what decoding it raised, the same for every caller."""
         with self._lock:
@@ -93,6 +101,15 @@ class TaskFuture(Future[T]):
         super().__init__()
         self._pool = pool
         self._task = task
+        self._first = iter(
+            (True,)
+        )  # whoever gets it says that the future started, or was cancelled
+
+    def start(self) -> bool:
+        """Mark the task as running; False if it was cancelled. Later calls only tell which."""
+        if next(self._first, False):
+            return self.set_running_or_notify_cancel()
+        return not self.cancelled()
 
     @property
     def task(self) -> int:
@@ -129,7 +146,10 @@ class TaskFuture(Future[T]):
         """Return what the task raised, or None; waits like `result`."""
         self._refuse_in_a_fork()
         error = super().exception(timeout)
-        return error.open() if isinstance(error, EncodedFailure) else error
+        if isinstance(error, EncodedFailure):
+            return error.open()
+        value: Any = super().result(0) if error is None else None
+        return value.error() if type(value) is EncodedResult else error
 
     def _refuse_in_a_fork(self) -> None:
         """Raise instead of waiting for ever: in a forked copy nobody answers what is pending."""
@@ -142,6 +162,8 @@ class TaskFuture(Future[T]):
         """Cancel the task if it did not start; say whether it is cancelled. Never blocks."""
         if not super().cancel():
             return False
+        if next(self._first, False):
+            self.set_running_or_notify_cancel()  # `wait` and `as_completed` see it only then
         pool, self._pool = self._pool, None
         if pool is not None:
             pool.dropped(self._task)

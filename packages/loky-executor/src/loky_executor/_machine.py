@@ -59,6 +59,7 @@ class Machine(Roster):
         self.history: deque[tuple[float, on.Event]] = deque(maxlen=_HISTORY)
         self._budget = budget
         self._failed_spawns = 0
+        self._broken_by: tuple[do.Cause, int | None] = (do.Cause.SHUTDOWN, None)
 
     def handle(self, event: on.Event, now: float) -> list[do.Effect]:  # noqa: C901, PLR0912
         """Take one event and return what is to be done, in order.
@@ -112,7 +113,8 @@ class Machine(Roster):
 
     def _submit(self, task: int, options: on.TaskOptions | None, effects: list[do.Effect]) -> None:
         if self.status is not Status.OPEN:
-            effects.append(do.Fail(task, do.Cause.SHUTDOWN, started=False))
+            cause, culprit = self._broken_by
+            effects.append(do.Fail(task, cause, started=False, worker=culprit))
             return
         self.tasks[task] = Place.PENDING
         if options is not None:
@@ -324,6 +326,8 @@ class Machine(Roster):
         dead: WorkerState | None = None,
     ) -> None:
         """Fail every task and kill every worker: the pool is broken from now on."""
+        if self.status is not Status.BROKEN:
+            self._broken_by = (cause, culprit)
         self.status = Status.BROKEN
         started = {state.head() for state in self.workers.values() if state.phase is Phase.READY}
         if dead is not None and dead.phase is Phase.READY:

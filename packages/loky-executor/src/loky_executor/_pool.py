@@ -6,8 +6,9 @@
 
 Rules:
 1. The machine is touched by the thread that holds the turn. Under the turn nothing blocks, no I/O
-   is done and no user code is called; a finalizer or a signal handler that strikes there and comes
-   back to `post` leaves its event in the inbox, which the holder empties.
+   is done and no user code is called, nor a lock taken that user code may hold (a future's). A
+   finalizer or a signal handler that strikes there and comes back to `post` leaves its event in
+   the inbox, which the holder empties.
 2. The order of frames to a worker is the order of decisions: `Send` and `Stop` go into its outbox
    under the turn, and are written to the socket after it.
 3. Encoding (user code) runs in the thread that submits, or in the feeder; never in the reactor.
@@ -20,6 +21,7 @@ import itertools
 import threading
 import time
 from collections import deque
+from concurrent.futures import BrokenExecutor
 from typing import Any
 
 from loky_backend import (
@@ -50,6 +52,17 @@ if TYPE_CHECKING:
 _numbers = itertools.count(1)
 
 
+class Batch:
+    """Effects that one thread carries out; `done` of them are."""
+
+    __slots__ = ("done", "effects", "owner")
+
+    def __init__(self, owner: int) -> None:
+        self.owner = owner
+        self.effects: list[do.Effect] = []
+        self.done = 0
+
+
 class Pool:
     """All state of one executor but the face it shows; threads hold this, never the executor.
 
@@ -69,13 +82,17 @@ class Pool:
         self._machine.idle_timeout = settings.idle_timeout
         self._inbox: deque[on.Event] = deque()
         self._turn = threading.Lock()  # see rule 1; held for microseconds
-        self._holder = 0  # the thread that has the turn, or had it last
+        self._inside: set[int] = set()  # threads that have the turn or are about to take it
+        self._batches: dict[int, Batch] = {}  # what was decided and is being carried out
+        self._history: tuple[tuple[float, on.Event], ...] = ()  # as it was when the pool broke
         self._own_threads = f"{self.name}-"
         self._encodes_apart = bool(settings.job_reducers)
         self._callbacks = callback_runner(f"{self.name}-callbacks")
-        self._feeder: Workshop[int] = Workshop(f"{self.name}-feeder", self._encode)
+        self._feeder: Workshop[int] = Workshop(f"{self.name}-feeder", self._encode, self._lost)
         self._reactor = Reactor(self._on_events, self._on_reactor_failure, f"{self.name}-reactor")
-        self._staff = Staff(self.name, settings, self._reactor, self.post)
+        self._staff = Staff(
+            self.name, settings, self._reactor, self.post, self._lost, flush=self._flush
+        )
         self._seats = self._staff.seats
         self._segments = SegmentPool(self._seats.forget_segment)
         self._staff.use(self._segments)
@@ -175,29 +192,53 @@ class Pool:
 
     def post(self, event: on.Event) -> None:
         """Give an event to the scheduler and carry out what it decides. Never blocks for long."""
+        if self.forked:
+            return  # the pool and its workers are another process's
         self._inbox.append(event)
-        if self._turn.locked() and self._holder == threading.get_ident():
+        me = threading.get_ident()
+        if me in self._inside and self._turn.locked():
             return  # struck within our own turn: the frame below empties the inbox
-        while self._inbox:
-            self._perform(self._decide())
+        try:
+            while self._inbox:
+                self._perform(self._decide(me))
+        except BaseException:
+            # Ctrl-C, most likely, which strikes between any two steps. What this thread had
+            # decided and not carried out goes on in the reactor's: every effect may be done twice.
+            self._reactor.call(lambda: self._resume(me))
+            raise
 
-    def _decide(self) -> list[do.Effect]:
-        effects: list[do.Effect] = []
-        with self._turn:
-            self._holder = threading.get_ident()
-            try:
-                now = time.monotonic()
-                while self._inbox:
-                    effects += self._staged(self._machine.handle(self._inbox.popleft(), now))
-            except BaseException as error:
-                self.failure = self.failure or error
-                effects += self._machine.handle(on.ParentFailed(), time.monotonic())
-                if not isinstance(error, Exception):
-                    self._perform(effects)
-                    raise
-            finally:
-                self._holder = 0
-        return effects
+    def _decide(self, me: int) -> Batch:
+        """Take the turn, give all events to the machine, and return what is to be done."""
+        batch = Batch(me)
+        try:
+            self._inside.add(me)  # before the lock is taken: a handler may strike in between
+            with self._turn:
+                self._batches[id(batch)] = batch
+                try:
+                    now = time.monotonic()
+                    while self._inbox:
+                        batch.effects += self._staged(
+                            self._machine.handle(self._inbox.popleft(), now)
+                        )
+                except BaseException as error:
+                    self.failure = self.failure or error
+                    batch.effects += self._machine.handle(on.ParentFailed(), time.monotonic())
+                    if not isinstance(error, Exception):
+                        raise
+                finally:
+                    if self._machine.status is Status.BROKEN and not self._history:
+                        self._history = tuple(self._machine.history)
+        finally:
+            self._inside.discard(me)
+        return batch
+
+    def _resume(self, interrupted: int) -> None:
+        """Carry out what an interrupted thread had left; in the reactor's thread."""
+        for batch in list(self._batches.values()):
+            if batch.owner == interrupted:
+                self._perform(batch)
+        while self._inbox:
+            self._perform(self._decide(threading.get_ident()))
 
     def _staged(self, effects: list[do.Effect]) -> list[do.Effect]:
         """Put what goes to workers into their outboxes, in the order of decisions."""
@@ -207,58 +248,69 @@ class Pool:
                     self._seats.reserve(worker)
                 case do.Send(worker, task, claim):
                     record = self._tasks.get(task)
-                    if record is not None and record.begin():
-                        self._seats.stage(worker, (FrameKind.TASK, task, record.encoded, claim))
-                    else:
+                    if record is None:  # cancelled meanwhile
                         self._inbox.append(on.Dropped(task))
+                    else:
+                        self._seats.stage(worker, (FrameKind.TASK, task, record, claim))
                 case do.Stop(worker):
                     self._seats.stage(worker, (FrameKind.STOP, 0, None, False))
                 case _:
                     pass
         return effects
 
-    def _perform(self, effects: list[do.Effect]) -> None:  # noqa: C901, PLR0912 - a line each
-        for effect in effects:
-            match effect:
-                case do.Send(worker):
-                    self._seats.flush(worker)
-                    self._staff.busy()
-                case do.Stop(worker):
-                    self._seats.flush(worker)
-                case do.Encode(task):
-                    if self._encodes_apart or self.in_own_thread():
-                        self._feeder.put(task)
-                    else:
-                        self._encode(task)
-                case do.Spawn(worker):
-                    self._staff.launcher.put(worker)
-                case do.Recall(worker):
-                    self.post(on.TakenBack(worker, tuple(self._seats.take_back(worker))))
-                case do.DumpStacks(worker):
-                    self._seats.dump_stacks(worker)
-                case do.Kill(worker, reason):
-                    self._seats.kill(worker, reason)
-                case do.Fail():
-                    self._fail(effect)
-                case do.Cancel(task):
-                    self._tasks.cancel(task)
-                case do.SetTimer(when):
-                    self._reactor.set_timer("machine", when)
-                case do.Ended():
-                    self._give_back()
+    def _perform(self, batch: Batch) -> None:
+        while batch.done < len(batch.effects):
+            self._carry_out(batch.effects[batch.done])
+            batch.done += 1
+        self._batches.pop(id(batch), None)
+
+    def _carry_out(self, effect: do.Effect) -> None:  # noqa: C901, PLR0912 - a line each
+        """Do one thing that was decided; doing it twice does no harm."""
+        match effect:
+            case do.Send(worker):
+                self._flush(worker)
+                self._staff.busy()
+            case do.Stop(worker):
+                self._flush(worker)
+            case do.Encode(task):
+                if self._encodes_apart or self.in_own_thread():
+                    self._feeder.put(task)
+                else:
+                    self._encode(task)
+            case do.Spawn(worker):
+                self._staff.launcher.put(worker)
+                if not self.in_own_thread():
+                    from . import _verdict  # noqa: F401 - a slow import, while the worker boots
+            case do.Recall(worker):
+                self.post(on.TakenBack(worker, tuple(self._seats.take_back(worker))))
+            case do.DumpStacks(worker):
+                self._seats.dump_stacks(worker)
+            case do.Kill(worker, reason):
+                self._seats.kill(worker, reason)
+            case do.Fail():
+                self._fail(effect)
+            case do.Cancel(task):
+                self._tasks.cancel(task)
+            case do.SetTimer(when):
+                self._reactor.set_timer("machine", when)
+            case do.Ended():
+                self._give_back()
+
+    def _flush(self, worker: int) -> None:
+        for task in self._seats.flush(worker):
+            self.post(on.Dropped(task))
 
     def _encode(self, task: int) -> None:
         error = self._tasks.encode(task)
         self.post(on.Encoded(task) if error is None else on.Dropped(task))
-        if error is not None and not isinstance(error, Exception) and not self.in_own_thread():
-            raise error
+        if isinstance(error, KeyboardInterrupt) and not self.in_own_thread():
+            raise error  # Ctrl-C struck while this thread was pickling: it is meant for it
 
     def _fail(self, effect: do.Fail) -> None:
         from ._verdict import verdict  # a slow import, which the launcher has done before
 
         broken = self._machine.status is Status.BROKEN
-        history = list(self._machine.history)
-        error = verdict(effect, self._seats, self.failure, history, broken=broken)
+        error = verdict(effect, self._seats, self.failure, self._history, broken=broken)
         self._tasks.fail(effect.task, error)
 
     def _give_back(self) -> None:
@@ -289,14 +341,20 @@ class Pool:
                         self._staff.busy()
                 case TimerFired():
                     self._inbox.append(on.TimerFired())
+        me = threading.get_ident()
         while self._inbox:
-            self._perform(self._decide())
+            self._perform(self._decide(me))
         for frame in answers:
             self._tasks.answer(frame)
         if not self._seats.any():
             self._segments.trim()
 
     def _on_reactor_failure(self, error: BaseException) -> None:
+        self._lost(error)
+        self._tasks.fail_all(lambda task: BrokenExecutor(f"task {task}: the executor failed"))
+        self._give_back()
+
+    def _lost(self, error: BaseException) -> None:
+        """Break the pool: something of ours failed that must not."""
         self.failure = self.failure or error
         self.post(on.ParentFailed())
-        self._give_back()

@@ -13,19 +13,22 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import TypeAlias
 
-    from loky_backend import Encoded, Obituary, Reactor, Worker
+    from loky_backend import Obituary, Reactor, Worker
 
-    Entry: TypeAlias = tuple[int, int, "Encoded | None", bool]  # as `Worker.queue` takes them
+    from ._tasks import Record
+
+    Entry: TypeAlias = tuple[int, int, "Record | None", bool]  # kind, task, its record, claim
 
 _REMEMBERED_DEATHS = 100
 
 
 class _Seat:
-    __slots__ = ("doom", "outbox", "worker")
+    __slots__ = ("doom", "launched", "outbox", "worker")
 
     def __init__(self) -> None:
         self.worker: Worker | None = None
         self.outbox: deque[Entry] = deque()  # what came before the process was there
+        self.launched = False  # somebody starts the process, or has
         self.doom = ""  # why it is to be killed as soon as it is there
 
 
@@ -49,33 +52,54 @@ class Seats:
         if seat is not None:
             seat.outbox.append(entry)
 
-    def flush(self, ident: int) -> None:
-        """Hand the outbox of a worker to its channel, if it has one yet."""
+    def flush(self, ident: int) -> list[int]:
+        """Hand the outbox of a worker to its channel, if it has one yet.
+
+        Returns:
+            Tasks that were cancelled before they were sent.
+
+        Not under the turn: marking a future as running takes its lock.
+        """
         seat = self._seats.get(ident)
+        dropped: list[int] = []
         if seat is None or seat.worker is None:
-            return  # gone, or not there yet: `occupy` flushes
+            return dropped  # gone, or not there yet: it is flushed when it is
         while seat.outbox:
             try:
-                seat.worker.queue(*seat.outbox.popleft())
+                kind, task, record, claim = seat.outbox.popleft()
             except IndexError:
                 break  # another thread flushes too
+            if record is None:
+                seat.worker.queue(kind)
+            elif record.begin():
+                seat.worker.queue(kind, task, record.encoded, claim)
+            else:
+                dropped.append(task)
         seat.worker.flush()
+        return dropped
 
-    def wanted(self, ident: int) -> bool:
-        """Whether the worker of this seat is still to be started."""
+    def claim_launch(self, ident: int) -> bool:
+        """Whether the worker of this seat is still to be started; True only once."""
         seat = self._seats.get(ident)
-        return seat is not None and not seat.doom
+        if seat is None or seat.doom or seat.launched:
+            return False
+        seat.launched = True
+        return True
+
+    def launched(self, ident: int) -> bool:
+        """Whether the start of this seat's worker was begun."""
+        seat = self._seats.get(ident)
+        return seat is not None and seat.launched
 
     def occupy(self, ident: int, worker: Worker) -> None:
-        """Seat a worker that was started, and hand it what has waited for it."""
+        """Seat a worker that was started; what has waited for it is to be flushed then."""
         seat = self._seats[ident]
         seat.worker = worker
         if seat.doom:  # set before the worker was; `kill` may have missed it
             worker.kill(seat.doom)
         self._reactor.add(worker)
-        self.flush(ident)
 
-    def failed(self, ident: int, error: BaseException) -> None:
+    def failed(self, ident: int, error: BaseException | None) -> None:
         """Remember why the worker of a seat could not be started."""
         self._deaths.append((ident, None, error))
         self._seats.pop(ident, None)

@@ -53,6 +53,8 @@ class Staff:
         settings: of the pool.
         reactor: serves the workers.
         post: tells the scheduler.
+        flush: writes the outbox of a worker.
+        on_failure: called with what went wrong on our own side.
     """
 
     def __init__(
@@ -61,14 +63,18 @@ class Staff:
         settings: PoolSettings,
         reactor: Reactor,
         post: Callable[[on.Event], None],
+        on_failure: Callable[[BaseException], None],
+        *,
+        flush: Callable[[int], None],
     ) -> None:
         self._name = name
         self._settings = settings
         self._reactor = reactor
         self._post = post
+        self._flush = flush
         self.seats = Seats(reactor)
-        self.launcher: Workshop[int] = Workshop(f"{name}-launcher", self._launch)
-        self._inspector: Workshop[None] = Workshop(f"{name}-inspector", self._inspect)
+        self.launcher: Workshop[int] = Workshop(f"{name}-launcher", self._launch, on_failure)
+        self._inspector: Workshop[None] = Workshop(f"{name}-inspector", self._inspect, on_failure)
         self._segments: SegmentPool | None = None
         self._memory: MemoryWatch | None = None
         self._looking = settings.memory_limit is None and settings.leak_limit is None
@@ -89,7 +95,10 @@ class Staff:
         self._inspector.join()
 
     def _launch(self, ident: int) -> None:
-        if not self.seats.wanted(ident):
+        if self.seats.launched(ident):
+            return  # told twice, after an interruption
+        if not self.seats.claim_launch(ident):
+            self.seats.failed(ident, None)
             self._post(on.WorkerDied(ident))
             return
         settings = self._settings
@@ -109,7 +118,7 @@ class Staff:
             self._post(on.SpawnFailed(ident, transient=code in _TRANSIENT))
             return
         self.seats.occupy(ident, worker)
-        from . import _verdict  # noqa: F401  (while the worker boots; the reactor may need it)
+        self._flush(ident)
 
     # -- memory ------------------------------------------------------------------------------
 

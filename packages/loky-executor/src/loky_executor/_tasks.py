@@ -8,6 +8,7 @@ Rules:
 from __future__ import annotations
 
 import itertools
+from concurrent.futures import InvalidStateError
 from time import perf_counter
 from typing import Any
 
@@ -28,21 +29,19 @@ if TYPE_CHECKING:
 class Record:
     """One task."""
 
-    __slots__ = ("begun", "call", "encoded", "future", "sent", "submitted")
+    __slots__ = ("call", "encoded", "future", "sent", "submitted")
 
     def __init__(self, call: tuple[Any, ...], future: TaskFuture[Any], now: float) -> None:
         self.call: tuple[Any, ...] | None = call
         self.future = future
         self.encoded: Encoded | None = None
-        self.begun = False
         self.submitted = now
         self.sent = 0.0
 
     def begin(self) -> bool:
-        """Mark the future as running; False if it was cancelled. Again after a retry: no matter."""
-        self.begun = self.begun or self.future.set_running_or_notify_cancel()
+        """Mark the future as running; False if it was cancelled."""
         self.sent = perf_counter()
-        return self.begun
+        return self.future.start()
 
 
 class TaskTable:
@@ -111,10 +110,13 @@ class TaskTable:
         if record is None:
             return
         self._ledger.answered(record, frame)
-        if frame.kind == FrameKind.RESULT:
-            record.future.set_result(EncodedResult(frame))
-        else:
-            record.future.set_exception(EncodedFailure(frame))
+        try:
+            if frame.kind == FrameKind.RESULT:
+                record.future.set_result(EncodedResult(frame))
+            else:
+                record.future.set_exception(EncodedFailure(frame))
+        except InvalidStateError:  # somebody else set it: their doing, their result
+            pass
 
     def fail(self, task: int, error: BaseException) -> None:
         """Answer a task with an error; nothing if it was answered otherwise."""
@@ -122,11 +124,19 @@ class TaskTable:
         if record is None:
             return
         self._ledger.failed += 1
-        if record.begun or record.future.set_running_or_notify_cancel():
-            record.future.set_exception(error)
+        try:
+            if record.future.start():
+                record.future.set_exception(error)
+        except InvalidStateError:  # somebody else set it
+            pass
 
     def cancel(self, task: int) -> None:
         """Answer a task that never ran with a cancellation."""
         record = self.take(task)
-        if record is not None and record.future.cancel():
-            record.future.set_running_or_notify_cancel()
+        if record is not None:
+            record.future.cancel()
+
+    def fail_all(self, make_error: Callable[[int], BaseException]) -> None:
+        """Answer every task with an error of its own."""
+        for task in list(self._records):
+            self.fail(task, make_error(task))

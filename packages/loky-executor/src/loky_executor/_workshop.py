@@ -24,15 +24,22 @@ class Workshop(Generic[T]):
 
     Args:
         name: of the thread.
-        job: what to do; must not raise.
+        job: what to do.
+        on_failure: called, on the thread, with what a job raised; the next job comes all the same.
 
     `put` never blocks, takes no lock anyone could wait for, and may be called from any thread, also
     by a finalizer that strikes within another `put` (`queue.SimpleQueue` is made for that).
     """
 
-    def __init__(self, name: str, job: Callable[[T], None]) -> None:
+    def __init__(
+        self,
+        name: str,
+        job: Callable[[T], None],
+        on_failure: Callable[[BaseException], None] | None = None,
+    ) -> None:
         self._name = name
         self._job = job
+        self._on_failure = on_failure
         self._queue: SimpleQueue[tuple[T] | None] = SimpleQueue()
         self._claim = threading.Lock()  # held by the thread for as long as there is one
         self._thread: threading.Thread | None = None
@@ -81,5 +88,9 @@ class Workshop(Generic[T]):
                     return
                 continue
             if entry is not None:
-                self._job(entry[0])
+                try:
+                    self._job(entry[0])
+                except BaseException as error:  # noqa: BLE001 - the thread must serve the others
+                    if self._on_failure is not None:
+                        self._on_failure(error)
             del entry
