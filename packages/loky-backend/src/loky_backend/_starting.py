@@ -13,7 +13,7 @@ from ._worker import Worker, dump_signal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from ._segments import SegmentPool
 
@@ -29,6 +29,7 @@ def start_worker(
     name: str | None = None,
     segments: SegmentPool | None = None,
     start_timeout: float | None = None,
+    pass_fds: Sequence[int] = (),
 ) -> Worker:
     """Start a worker process.
 
@@ -40,6 +41,7 @@ def start_worker(
         env: changes to its environment (`loky_spawn.spawn`).
         name: for messages; None means ``"worker-IDENT"``.
         start_timeout: seconds after which it is killed unless it is ready; None for never.
+        pass_fds: descriptors that the initializer's arguments need (`Inheritance.descriptors`).
         segments: where large buffers for it are placed; None sends them through the stream.
 
     Returns:
@@ -71,6 +73,7 @@ def start_worker(
             _ENTRY,
             payload=marshal.dumps(settings),
             channels=theirs,
+            pass_fds=pass_fds,
             env=env,
             name=name or f"worker-{ident}",
         )

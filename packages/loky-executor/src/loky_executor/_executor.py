@@ -7,7 +7,7 @@ import weakref
 from concurrent.futures import Executor
 from typing import Any, NamedTuple, ParamSpec, TypeVar
 
-from loky_backend import encode_whole, leak_limit, pack_settings
+from loky_backend import Inheritance, leak_limit, pack_settings
 
 from . import _arguments as check
 from . import _events as on
@@ -105,6 +105,7 @@ class ProcessPoolExecutor(Executor):
         check.checked_choice("on_crash", on_crash, ("break", "isolate"))
         threads = check.checked_optional_count("threads_per_worker", threads_per_worker)
         workers = check.checked_max_workers(max_workers)
+        inheritance = None if initializer is None else Inheritance()
         settings = PoolSettings(
             machine=Settings(
                 isolate=on_crash == "isolate",
@@ -112,8 +113,9 @@ class ProcessPoolExecutor(Executor):
             ),
             idle_timeout=check.checked_seconds("timeout", timeout),
             initializer=(
-                None if initializer is None else encode_whole((initializer, tuple(initargs)))
+                None if inheritance is None else inheritance.encode((initializer, tuple(initargs)))
             ),
+            inheritance=inheritance,
             env=check.worker_environment(env, threads, check.check_depth()),
             job_reducers=job_reducers,
             pickling=pack_settings(result_reducers),

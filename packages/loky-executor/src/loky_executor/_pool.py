@@ -96,6 +96,7 @@ class Pool:
         self._seats = self._staff.seats
         self._segments = SegmentPool(self._seats.forget_segment)
         self._staff.use(self._segments)
+        self._inheritance = settings.inheritance
         self._ledger = Ledger()
         self._tasks = TaskTable(self, self._ledger, self._segments, settings.job_reducers)
         self._reactor.start()
@@ -316,6 +317,8 @@ class Pool:
     def _give_back(self) -> None:
         self._reactor.stop()
         self._segments.close()
+        if self._inheritance is not None:
+            self._inheritance.close()
         for part in (self._staff, self._feeder, self._callbacks):
             part.stop()
         self.ended.set()
@@ -341,11 +344,11 @@ class Pool:
                         self._staff.busy()
                 case TimerFired():
                     self._inbox.append(on.TimerFired())
+        for frame in answers:
+            self._tasks.answer(frame)
         me = threading.get_ident()
         while self._inbox:
             self._perform(self._decide(me))
-        for frame in answers:
-            self._tasks.answer(frame)
         if not self._seats.any():
             self._segments.trim()
 

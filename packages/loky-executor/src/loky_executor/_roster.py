@@ -296,11 +296,8 @@ class Roster:
             effects.append(do.Spawn(worker))
 
     def _encode_ahead(self, effects: list[do.Effect]) -> None:
-        each = max(
-            self.settings.encode_ahead,
-            2 * self.pace.tasks_within(self.settings.work_ahead, self.settings.depth),
-        )
-        room = self.max_workers * each
+        pace = self.pace.tasks_within(self.settings.work_ahead, self.settings.depth)
+        room = self.max_workers * self.settings.encode_ahead * pace
         while self._pending and self._ahead < room:
             task = self._pending.pop()
             if self.tasks.get(task) is Place.PENDING:

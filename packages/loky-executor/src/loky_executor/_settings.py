@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import Any
 
+    from loky_backend import Inheritance
+
 
 @dataclass(frozen=True)
 class PoolSettings:
@@ -20,6 +22,7 @@ class PoolSettings:
         machine: those of the scheduler.
         idle_timeout: seconds after which a worker without work leaves; None for never.
         initializer: the initializer and its arguments, encoded; None for none.
+        inheritance: the descriptors that the initializer's arguments need in workers.
         env: changes to the environment of workers.
         job_reducers: exact type -> reducer, for tasks; not empty: only the feeder encodes.
         pickling: how workers pickle their answers (`loky_backend.pack_settings`).
@@ -31,6 +34,7 @@ class PoolSettings:
     machine: Settings = field(default_factory=Settings)
     idle_timeout: float | None = None
     initializer: bytes | None = None
+    inheritance: Inheritance | None = None
     env: Mapping[str, str | None] | None = None
     job_reducers: Mapping[type, Callable[[Any], Any]] | None = None
     pickling: bytes | None = None

@@ -111,6 +111,7 @@ class Staff:
                 name=f"{self._name}-{ident}",
                 segments=self._segments,
                 start_timeout=settings.start_timeout,
+                pass_fds=() if settings.inheritance is None else settings.inheritance.descriptors,
             )
         except BaseException as error:  # noqa: BLE001 - every task that waited for it is told
             self.seats.failed(ident, error)

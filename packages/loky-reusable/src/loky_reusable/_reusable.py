@@ -1,7 +1,6 @@
 """`get_reusable_executor`: the one executor of the process, and when another takes its place.
 
-Rule: nothing blocks or runs user code while `_current` is changed, which is one assignment to a slot,
-guarded by a lock that is held for it alone.
+Rule: nothing blocks or runs user code under the lock of a slot, which is held for one assignment.
 """
 
 from __future__ import annotations
@@ -106,11 +105,7 @@ def get_reusable_executor(  # noqa: PLR0917 - the order of loky 3.7, which exist
 
     Does not wait for tasks or workers (with `kill_workers`: for their end). Any thread.
     """
-    if not (isinstance(reuse, bool) or reuse == "auto"):
-        raise ValueError(f"reuse must be True, False or 'auto', got {reuse!r}")
-    if scope not in ("process", "thread"):
-        raise ValueError(f"scope must be 'process' or 'thread', got {scope!r}")
-    slot = _of_process if scope == "process" else _of_threads.slot
+    slot = _slot_for(reuse, scope)
     wanted = further | {
         "context": context,
         "job_reducers": job_reducers,
@@ -141,6 +136,14 @@ def get_reusable_executor(  # noqa: PLR0917 - the order of loky 3.7, which exist
                 found[0].retire()
             return fresh
         fresh.shutdown(wait=False)  # another thread was faster
+
+
+def _slot_for(reuse: bool | str, scope: str) -> _Slot:
+    if not (isinstance(reuse, bool) or reuse == "auto"):
+        raise ValueError(f"reuse must be True, False or 'auto', got {reuse!r}")
+    if scope not in ("process", "thread"):
+        raise ValueError(f"scope must be 'process' or 'thread', got {scope!r}")
+    return _of_process if scope == "process" else _of_threads.slot
 
 
 def _fits(

@@ -1,8 +1,8 @@
 """Whether two arguments ask for the same executor; never raises, whatever is compared.
 
-Rule: no `__eq__` of a foreign class is called: it may raise, return an array, or never return. The
-same object is the same; plain values and containers of them are compared; for anything else the pickled
-forms are.
+Rule: no `__eq__` of a foreign class is called: it may raise, return an array, or never return.
+The same object is the same; plain values and containers of them are compared; for anything else the
+pickled forms are.
 """
 
 from __future__ import annotations
