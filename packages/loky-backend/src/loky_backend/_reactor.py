@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 _NOT_READY = "it was not ready in time: its initializer or its imports hang"
 _NOT_DEAD = "it closed its channel and did not end"
+_PERMISSION = (b"w", None)  # the byte that wakes, and what ends its sending
 _LONGEST_SLEEP = 3600.0  # seconds; epoll_wait(2) counts milliseconds in an int
 # Seconds a worker may take to end after its side of the channel closed, before it is killed.
 _GRACE_AFTER_EOF = 1.0
@@ -42,8 +43,8 @@ class Reactor:
     """Runs one daemon thread from `start` to `stop`.
 
     Args:
-        sink: called in the reactor's thread with the events of one turn; must not block nor run
-            user code.
+        sink: called in the reactor's thread once a turn with its events, also with none after a
+            `wake`; must not block nor run user code.
         on_failure: called in the reactor's thread with the exception that ended it.
         name: of the thread.
     """
@@ -66,7 +67,7 @@ class Reactor:
         self._overdue: dict[int, tuple[float, str]] = {}  # when a worker is to be killed, and why
         self._workers: dict[int, Worker] = {}
         self._running = True
-        self._woken = False
+        self._permission: deque[bytes | None] = deque(_PERMISSION)
         self._closed = False
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
@@ -98,7 +99,7 @@ class Reactor:
 
     def is_current_thread(self) -> bool:
         """Whether the caller is the reactor's thread."""
-        return threading.current_thread() is self._thread
+        return threading.get_ident() == self._thread.ident
 
     def call(self, function: Callable[[], None]) -> None:
         """Have a function called in the reactor's thread, soon. Any thread; never blocks."""
@@ -107,12 +108,12 @@ class Reactor:
 
     def wake(self) -> None:
         """Make the current or next `select` return at once. Any thread; never blocks."""
-        if not self._woken:
-            self._woken = True
-            try:
-                self._wake_writer.send(b"w")
-            except (BlockingIOError, OSError):
-                pass  # full: it is about to wake; closed: it has ended
+        try:
+            # One call into C takes the permission to wake and sends the byte: no signal handler
+            # can come in between and leave the reactor asleep with the permission gone.
+            deque(map(self._wake_writer.send, iter(self._permission.popleft, None)), maxlen=0)
+        except (IndexError, OSError):
+            pass  # it is being woken already; or it has ended
 
     def add(self, worker: Worker) -> None:
         """Watch a worker from now on; the reactor closes it when it is dead. Any thread."""
@@ -170,11 +171,9 @@ class Reactor:
             if mask & selectors.EVENT_READ:
                 self._read(worker, events)
         self._fire_timers(events)
-        if events:
-            self._sink(events)
-        self._woken = False
         while self._calls:
             self._calls.popleft()()
+        self._sink(events)
 
     def _time_to_next_timer(self) -> float | None:
         if self._calls:
@@ -199,6 +198,8 @@ class Reactor:
                 pass
         except BlockingIOError:
             pass
+        # Before the queues are emptied: what is put there from now on sends another byte.
+        self._permission.extend(_PERMISSION)
 
     def _watch(self, worker: Worker) -> None:
         self._workers[worker.ident] = worker

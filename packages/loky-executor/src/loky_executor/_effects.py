@@ -60,6 +60,13 @@ class Kill:
 
 
 @dataclass(frozen=True, slots=True)
+class Flush:
+    """Send a worker what has waited for its process to be there."""
+
+    worker: int
+
+
+@dataclass(frozen=True, slots=True)
 class Recall:
     """Take back what a worker has not begun, then tell `TakenBack`."""
 
@@ -103,5 +110,16 @@ class Ended:
 
 
 Effect: TypeAlias = (
-    Encode | Spawn | Send | Stop | Kill | Recall | DumpStacks | Fail | Cancel | SetTimer | Ended
+    Encode
+    | Flush
+    | Spawn
+    | Send
+    | Stop
+    | Kill
+    | Recall
+    | DumpStacks
+    | Fail
+    | Cancel
+    | SetTimer
+    | Ended
 )

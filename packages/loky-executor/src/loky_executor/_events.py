@@ -23,10 +23,11 @@ class TaskOptions:
 
 @dataclass(frozen=True, slots=True)
 class Submit:
-    """A new task; `options` None means the plain ones."""
+    """A new task, turned into bytes already or not; `options` None means the plain ones."""
 
     task: int
     options: TaskOptions | None = None
+    encoded: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,13 @@ class Answered:
 
     worker: int
     task: int
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerSeated:
+    """A worker's process runs; it is not ready yet, but frames can be sent to it."""
+
+    worker: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +147,7 @@ Event: TypeAlias = (
     | Encoded
     | Dropped
     | Answered
+    | WorkerSeated
     | WorkerReady
     | WorkerDied
     | SpawnFailed

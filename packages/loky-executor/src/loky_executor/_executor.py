@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 import weakref
 from concurrent.futures import Executor
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
     from ._future import TaskFuture
     from ._staff import WorkerInfo
+
+_DEPTH = 64  # tasks a worker may hold; where there is no claim channel none can be taken back
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -108,6 +111,7 @@ class ProcessPoolExecutor(Executor):
         inheritance = None if initializer is None else Inheritance()
         settings = PoolSettings(
             machine=Settings(
+                depth=1 if sys.platform == "win32" else _DEPTH,
                 isolate=on_crash == "isolate",
                 max_tasks=check.checked_optional_count("max_tasks_per_child", max_tasks_per_child),
             ),

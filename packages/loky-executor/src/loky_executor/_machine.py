@@ -71,8 +71,8 @@ class Machine(Roster):
         self.history.append((now, event))
         effects: list[do.Effect] = []
         match event:
-            case on.Submit(task, options):
-                self._submit(task, options, effects)
+            case on.Submit():
+                self._submit(event, effects)
             case on.Encoded(task):
                 self._on_encoded(task)
             case on.Dropped(task):
@@ -83,6 +83,8 @@ class Machine(Roster):
                 self._taken_back(worker, tasks, now, effects)
             case on.KillTask(task):
                 self._kill_task(task, effects)
+            case on.WorkerSeated(worker):
+                effects.append(do.Flush(worker))
             case on.WorkerReady(worker):
                 self._ready(worker, now)
             case on.WorkerDied(worker):
@@ -111,15 +113,22 @@ class Machine(Roster):
 
     # -- tasks -------------------------------------------------------------------------------
 
-    def _submit(self, task: int, options: on.TaskOptions | None, effects: list[do.Effect]) -> None:
+    def _submit(self, event: on.Submit, effects: list[do.Effect]) -> None:
+        task = event.task
         if self.status is not Status.OPEN:
             cause, culprit = self._broken_by
             effects.append(do.Fail(task, cause, started=False, worker=culprit))
             return
-        self.tasks[task] = Place.PENDING
-        if options is not None:
-            self._options[task] = options
-        self._pending.push(task, self.options_of(task).priority)
+        if event.options is not None:
+            self._options[task] = event.options
+        priority = self.options_of(task).priority
+        if event.encoded:
+            self.tasks[task] = Place.ENCODED
+            self._ahead += 1
+            self._encoded.push(task, priority)
+        else:
+            self.tasks[task] = Place.PENDING
+            self._pending.push(task, priority)
 
     def _on_encoded(self, task: int) -> None:
         if self.tasks.get(task) is Place.ENCODING:

@@ -1,18 +1,14 @@
 """The pool behind an executor: it feeds the scheduler with events and carries out its effects.
 
-    submit ─► post ─► Machine.handle ─► effects ─► outbox of a worker ─► socket
-                ▲                                                          │
-                └────────── reactor thread ◄───────── frames, deaths ◄─────┘
+    caller's thread:   submit ─► encode, if there is room ─► inbox ─► wake
+    reactor's thread:  inbox, frames, deaths, timers ─► Machine.handle ─► effects
 
 Rules:
-1. The machine is touched by the thread that holds the turn. Under the turn nothing blocks, no I/O
-   is done and no user code is called, nor a lock taken that user code may hold (a future's). A
-   finalizer or a signal handler that strikes there and comes back to `post` leaves its event in
-   the inbox, which the holder empties.
-2. The order of frames to a worker is the order of decisions: `Send` and `Stop` go into its outbox
-   under the turn, and are written to the socket after it.
-3. Encoding (user code) runs in the thread that submits, or in the feeder; never in the reactor.
-4. An exception under the turn breaks the pool: no future may wait for a scheduler that is lost.
+1. The machine and its effects belong to the reactor's thread. Every other thread, a finalizer or a
+   signal handler too, only puts an event into the inbox and wakes the reactor: one append and one
+   byte, so an exception that strikes in between (Ctrl-C) leaves nothing half done.
+2. Encoding (user code) runs in the thread that submits, or in the feeder; never in the reactor.
+3. An exception in the reactor breaks the pool: no future may wait for a scheduler that is lost.
 """
 
 from __future__ import annotations
@@ -52,17 +48,6 @@ if TYPE_CHECKING:
 _numbers = itertools.count(1)
 
 
-class Batch:
-    """Effects that one thread carries out; `done` of them are."""
-
-    __slots__ = ("done", "effects", "owner")
-
-    def __init__(self, owner: int) -> None:
-        self.owner = owner
-        self.effects: list[do.Effect] = []
-        self.done = 0
-
-
 class Pool:
     """All state of one executor but the face it shows; threads hold this, never the executor.
 
@@ -81,18 +66,15 @@ class Pool:
         self._machine = Machine(max_workers, settings.machine, RestartBudget())
         self._machine.idle_timeout = settings.idle_timeout
         self._inbox: deque[on.Event] = deque()
-        self._turn = threading.Lock()  # see rule 1; held for microseconds
-        self._inside: set[int] = set()  # threads that have the turn or are about to take it
-        self._batches: dict[int, Batch] = {}  # what was decided and is being carried out
-        self._history: tuple[tuple[float, on.Event], ...] = ()  # as it was when the pool broke
+        self._history: tuple[str, ...] = ()  # as it was when the pool broke
+        self._unflushed: dict[int, None] = {}  # workers with something in their outbox
+        self._warm = False  # whether slow imports are done
         self._own_threads = f"{self.name}-"
         self._encodes_apart = bool(settings.job_reducers)
         self._callbacks = callback_runner(f"{self.name}-callbacks")
         self._feeder: Workshop[int] = Workshop(f"{self.name}-feeder", self._encode, self._lost)
-        self._reactor = Reactor(self._on_events, self._on_reactor_failure, f"{self.name}-reactor")
-        self._staff = Staff(
-            self.name, settings, self._reactor, self.post, self._lost, flush=self._flush
-        )
+        self._reactor = Reactor(self._work, self._on_reactor_failure, f"{self.name}-reactor")
+        self._staff = Staff(self.name, settings, self._reactor, self.post, self._lost)
         self._seats = self._staff.seats
         self._segments = SegmentPool(self._seats.forget_segment)
         self._staff.use(self._segments)
@@ -117,7 +99,15 @@ class Pool:
         """Take a task, (function, args, kwargs), and return its future."""
         future = self._tasks.add(call)
         self._ledger.submitted += 1
-        self.post(on.Submit(future.task, options))
+        encoded = self._machine.has_room() and not self._encodes_apart and not self.in_own_thread()
+        error = self._tasks.encode(future.task) if encoded else None
+        if error is None:
+            self.post(on.Submit(future.task, options, encoded))
+        elif isinstance(error, KeyboardInterrupt):
+            raise error  # Ctrl-C struck while this thread was pickling: it is meant for it
+        if not self._warm:
+            self._warm = True
+            from . import _verdict  # noqa: F401 - a slow import, while the first worker boots
         return future
 
     def dropped(self, task: int) -> None:
@@ -192,98 +182,69 @@ class Pool:
     # -- events in, effects out ----------------------------------------------------------------
 
     def post(self, event: on.Event) -> None:
-        """Give an event to the scheduler and carry out what it decides. Never blocks for long."""
-        if self.forked:
-            return  # the pool and its workers are another process's
-        self._inbox.append(event)
-        me = threading.get_ident()
-        if me in self._inside and self._turn.locked():
-            return  # struck within our own turn: the frame below empties the inbox
-        try:
-            while self._inbox:
-                self._perform(self._decide(me))
-        except BaseException:
-            # Ctrl-C, most likely, which strikes between any two steps. What this thread had
-            # decided and not carried out goes on in the reactor's: every effect may be done twice.
-            self._reactor.call(lambda: self._resume(me))
-            raise
+        """Give an event to the scheduler. Never blocks, takes no lock; any thread, any moment."""
+        if not self.forked:
+            self._inbox.append(event)
+            self._reactor.wake()
 
-    def _decide(self, me: int) -> Batch:
-        """Take the turn, give all events to the machine, and return what is to be done."""
-        batch = Batch(me)
-        try:
-            self._inside.add(me)  # before the lock is taken: a handler may strike in between
-            with self._turn:
-                self._batches[id(batch)] = batch
-                try:
-                    now = time.monotonic()
-                    while self._inbox:
-                        batch.effects += self._staged(
-                            self._machine.handle(self._inbox.popleft(), now)
-                        )
-                except BaseException as error:
-                    self.failure = self.failure or error
-                    batch.effects += self._machine.handle(on.ParentFailed(), time.monotonic())
-                    if not isinstance(error, Exception):
-                        raise
-                finally:
-                    if self._machine.status is Status.BROKEN and not self._history:
-                        self._history = tuple(self._machine.history)
-        finally:
-            self._inside.discard(me)
-        return batch
-
-    def _resume(self, interrupted: int) -> None:
-        """Carry out what an interrupted thread had left; in the reactor's thread."""
-        for batch in list(self._batches.values()):
-            if batch.owner == interrupted:
-                self._perform(batch)
+    def _work(self, events: list[Event]) -> None:
+        """Take what happened, decide, and carry it out; in the reactor's thread, once a turn."""
+        for event in events:
+            self._translate(event)
+        handle = self._machine.handle
         while self._inbox:
-            self._perform(self._decide(threading.get_ident()))
+            now = time.monotonic()
+            while self._inbox:
+                for effect in handle(self._inbox.popleft(), now):
+                    self._carry_out(effect)
+            for worker in self._unflushed:
+                for task in self._seats.flush(worker):
+                    self._inbox.append(on.Dropped(task))
+            self._unflushed.clear()
 
-    def _staged(self, effects: list[do.Effect]) -> list[do.Effect]:
-        """Put what goes to workers into their outboxes, in the order of decisions."""
-        for effect in effects:
-            match effect:
-                case do.Spawn(worker):
-                    self._seats.reserve(worker)
-                case do.Send(worker, task, claim):
-                    record = self._tasks.get(task)
-                    if record is None:  # cancelled meanwhile
-                        self._inbox.append(on.Dropped(task))
-                    else:
-                        self._seats.stage(worker, (FrameKind.TASK, task, record, claim))
-                case do.Stop(worker):
-                    self._seats.stage(worker, (FrameKind.STOP, 0, None, False))
-                case _:
-                    pass
-        return effects
-
-    def _perform(self, batch: Batch) -> None:
-        while batch.done < len(batch.effects):
-            self._carry_out(batch.effects[batch.done])
-            batch.done += 1
-        self._batches.pop(id(batch), None)
+    def _translate(self, event: Event) -> None:
+        match event:
+            case FrameArrived(worker, frame):
+                self._tasks.answer(frame)
+                self._staff.answered(worker)
+                self._inbox.append(on.Answered(worker.ident, frame.task))
+            case WorkerReady(worker):
+                self._inbox.append(on.WorkerReady(worker.ident))
+            case WorkerDied(worker, obituary):
+                self._seats.vacate(worker, obituary)
+                self._inbox.append(on.WorkerDied(worker.ident))
+                if not self._seats.any():
+                    self._segments.trim()
+            case TimerFired("memory"):
+                self._staff.look()
+                if any(state.assigned for state in self._machine.workers.values()):
+                    self._staff.busy()
+            case TimerFired():
+                self._inbox.append(on.TimerFired())
 
     def _carry_out(self, effect: do.Effect) -> None:  # noqa: C901, PLR0912 - a line each
-        """Do one thing that was decided; doing it twice does no harm."""
         match effect:
-            case do.Send(worker):
-                self._flush(worker)
-                self._staff.busy()
-            case do.Stop(worker):
-                self._flush(worker)
-            case do.Encode(task):
-                if self._encodes_apart or self.in_own_thread():
-                    self._feeder.put(task)
+            case do.Send(worker, task, claim):
+                record = self._tasks.get(task)
+                if record is None:  # cancelled meanwhile
+                    self._inbox.append(on.Dropped(task))
                 else:
-                    self._encode(task)
+                    self._seats.stage(worker, (FrameKind.TASK, task, record, claim))
+                    self._unflushed[worker] = None
+                    self._staff.busy()
+            case do.Stop(worker):
+                self._seats.stage(worker, (FrameKind.STOP, 0, None, False))
+                self._unflushed[worker] = None
+            case do.Encode(task):
+                self._feeder.put(task)
             case do.Spawn(worker):
+                self._seats.reserve(worker)
                 self._staff.launcher.put(worker)
-                if not self.in_own_thread():
-                    from . import _verdict  # noqa: F401 - a slow import, while the worker boots
+            case do.Flush(worker):
+                self._unflushed[worker] = None
             case do.Recall(worker):
-                self.post(on.TakenBack(worker, tuple(self._seats.take_back(worker))))
+                taken = tuple(self._seats.take_back(worker))
+                self._inbox.append(on.TakenBack(worker, taken))
             case do.DumpStacks(worker):
                 self._seats.dump_stacks(worker)
             case do.Kill(worker, reason):
@@ -297,20 +258,17 @@ class Pool:
             case do.Ended():
                 self._give_back()
 
-    def _flush(self, worker: int) -> None:
-        for task in self._seats.flush(worker):
-            self.post(on.Dropped(task))
-
     def _encode(self, task: int) -> None:
+        """Encode a task that waited; in the feeder."""
         error = self._tasks.encode(task)
         self.post(on.Encoded(task) if error is None else on.Dropped(task))
-        if isinstance(error, KeyboardInterrupt) and not self.in_own_thread():
-            raise error  # Ctrl-C struck while this thread was pickling: it is meant for it
 
     def _fail(self, effect: do.Fail) -> None:
-        from ._verdict import verdict  # a slow import, which the launcher has done before
+        from ._verdict import verdict  # a slow import, which `submit` has done before
 
         broken = self._machine.status is Status.BROKEN
+        if broken and not self._history:
+            self._history = tuple(f"{when:.6f} {event}" for when, event in self._machine.history)
         error = verdict(effect, self._seats, self.failure, self._history, broken=broken)
         self._tasks.fail(effect.task, error)
 
@@ -323,37 +281,9 @@ class Pool:
             part.stop()
         self.ended.set()
 
-    # -- in the reactor's thread ---------------------------------------------------------------
-
-    def _on_events(self, events: list[Event]) -> None:  # noqa: C901 - a case for each
-        answers = []
-        for event in events:
-            match event:
-                case FrameArrived(worker, frame):
-                    answers.append(frame)
-                    self._staff.answered(worker)
-                    self._inbox.append(on.Answered(worker.ident, frame.task))
-                case WorkerReady(worker):
-                    self._inbox.append(on.WorkerReady(worker.ident))
-                case WorkerDied(worker, obituary):
-                    self._seats.vacate(worker, obituary)
-                    self._inbox.append(on.WorkerDied(worker.ident))
-                case TimerFired("memory"):
-                    self._staff.look()
-                    if any(state.assigned for state in self._machine.workers.values()):
-                        self._staff.busy()
-                case TimerFired():
-                    self._inbox.append(on.TimerFired())
-        for frame in answers:
-            self._tasks.answer(frame)
-        me = threading.get_ident()
-        while self._inbox:
-            self._perform(self._decide(me))
-        if not self._seats.any():
-            self._segments.trim()
-
     def _on_reactor_failure(self, error: BaseException) -> None:
-        self._lost(error)
+        self.failure = self.failure or error
+        self._machine.status = Status.BROKEN
         self._tasks.fail_all(lambda task: BrokenExecutor(f"task {task}: the executor failed"))
         self._give_back()
 

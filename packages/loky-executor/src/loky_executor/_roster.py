@@ -295,9 +295,16 @@ class Roster:
             self._live += 1
             effects.append(do.Spawn(worker))
 
-    def _encode_ahead(self, effects: list[do.Effect]) -> None:
+    def has_room(self) -> bool:
+        """Whether a task that comes now is encoded at once. Any thread: it may be outdated."""
+        return self._ahead < self._encode_window() and not self._pending
+
+    def _encode_window(self) -> int:
         pace = self.pace.tasks_within(self.settings.work_ahead, self.settings.depth)
-        room = self.max_workers * self.settings.encode_ahead * pace
+        return self.max_workers * self.settings.encode_ahead * pace
+
+    def _encode_ahead(self, effects: list[do.Effect]) -> None:
+        room = self._encode_window()
         while self._pending and self._ahead < room:
             task = self._pending.pop()
             if self.tasks.get(task) is Place.PENDING:

@@ -1,8 +1,8 @@
 """The seats of a pool: under each worker number, first a launch, then a process, then an obituary.
 
-No lock: every step is one that the interpreter does at once (a deque's append, setting an
-attribute), ordered so that whoever comes second sees what the first left. This matters, since the
-scheduler stages frames under its turn, where waiting for anything is forbidden.
+Used by the reactor's thread; but the launcher seats workers, and any thread may look at them or
+end them. No lock: every step is one that the interpreter does at once (setting an attribute, a
+dictionary's item), ordered so that whoever comes second sees what the first left.
 """
 
 from __future__ import annotations
@@ -23,12 +23,11 @@ _REMEMBERED_DEATHS = 100
 
 
 class _Seat:
-    __slots__ = ("doom", "launched", "outbox", "worker")
+    __slots__ = ("doom", "outbox", "worker")
 
     def __init__(self) -> None:
         self.worker: Worker | None = None
         self.outbox: deque[Entry] = deque()  # what came before the process was there
-        self.launched = False  # somebody starts the process, or has
         self.doom = ""  # why it is to be killed as soon as it is there
 
 
@@ -57,18 +56,13 @@ class Seats:
 
         Returns:
             Tasks that were cancelled before they were sent.
-
-        Not under the turn: marking a future as running takes its lock.
         """
         seat = self._seats.get(ident)
         dropped: list[int] = []
         if seat is None or seat.worker is None:
             return dropped  # gone, or not there yet: it is flushed when it is
         while seat.outbox:
-            try:
-                kind, task, record, claim = seat.outbox.popleft()
-            except IndexError:
-                break  # another thread flushes too
+            kind, task, record, claim = seat.outbox.popleft()
             if record is None:
                 seat.worker.queue(kind)
             elif record.begin():
@@ -78,18 +72,10 @@ class Seats:
         seat.worker.flush()
         return dropped
 
-    def claim_launch(self, ident: int) -> bool:
-        """Whether the worker of this seat is still to be started; True only once."""
+    def wanted(self, ident: int) -> bool:
+        """Whether the worker of this seat is still to be started."""
         seat = self._seats.get(ident)
-        if seat is None or seat.doom or seat.launched:
-            return False
-        seat.launched = True
-        return True
-
-    def launched(self, ident: int) -> bool:
-        """Whether the start of this seat's worker was begun."""
-        seat = self._seats.get(ident)
-        return seat is not None and seat.launched
+        return seat is not None and not seat.doom
 
     def occupy(self, ident: int, worker: Worker) -> None:
         """Seat a worker that was started; what has waited for it is to be flushed then."""

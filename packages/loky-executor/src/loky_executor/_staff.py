@@ -53,7 +53,6 @@ class Staff:
         settings: of the pool.
         reactor: serves the workers.
         post: tells the scheduler.
-        flush: writes the outbox of a worker.
         on_failure: called with what went wrong on our own side.
     """
 
@@ -64,14 +63,11 @@ class Staff:
         reactor: Reactor,
         post: Callable[[on.Event], None],
         on_failure: Callable[[BaseException], None],
-        *,
-        flush: Callable[[int], None],
     ) -> None:
         self._name = name
         self._settings = settings
         self._reactor = reactor
         self._post = post
-        self._flush = flush
         self.seats = Seats(reactor)
         self.launcher: Workshop[int] = Workshop(f"{name}-launcher", self._launch, on_failure)
         self._inspector: Workshop[None] = Workshop(f"{name}-inspector", self._inspect, on_failure)
@@ -95,9 +91,7 @@ class Staff:
         self._inspector.join()
 
     def _launch(self, ident: int) -> None:
-        if self.seats.launched(ident):
-            return  # told twice, after an interruption
-        if not self.seats.claim_launch(ident):
+        if not self.seats.wanted(ident):
             self.seats.failed(ident, None)
             self._post(on.WorkerDied(ident))
             return
@@ -119,7 +113,7 @@ class Staff:
             self._post(on.SpawnFailed(ident, transient=code in _TRANSIENT))
             return
         self.seats.occupy(ident, worker)
-        self._flush(ident)
+        self._post(on.WorkerSeated(ident))
 
     # -- memory ------------------------------------------------------------------------------
 

@@ -17,11 +17,8 @@ from ._errors import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from loky_backend import Obituary
 
-    from . import _events as on
     from ._errors import Execution
     from ._seats import Seats
 
@@ -35,7 +32,7 @@ def verdict(
     fail: do.Fail,
     seats: Seats,
     failure: BaseException | None,
-    history: Iterable[tuple[float, on.Event]],
+    history: tuple[str, ...],
     *,
     broken: bool,
 ) -> BaseException:
@@ -59,7 +56,7 @@ def verdict(
         return own_doing
     error = _of_a_pool(fail, obituary, cause, broken=broken)
     error.execution = _execution(fail)
-    error.history = tuple(f"{when:.6f} {event}" for when, event in history)
+    error.history = history
     error.__cause__ = failure if fail.cause is do.Cause.PARENT_FAILED else cause
     return error
 
