@@ -11,6 +11,7 @@ import pytest
 from loky_executor import ProcessPoolExecutor, TerminatedWorkerError
 from support import executor_tasks as tasks
 from support.executor_gate import pass_gate
+from support.executor_waiting import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -100,7 +101,7 @@ def test_closing_the_iterator_cancels_the_rest(single: ProcessPoolExecutor, gate
     next(results)
     gate.arrivals()
     results.close()  # type: ignore[attr-defined]  # a generator, as in the standard library
-    assert "0 waiting" in repr(single)
+    assert eventually(lambda: "0 waiting" in repr(single))
 
 
 def test_map_spreads_over_all_workers(executor: ProcessPoolExecutor, gate: Gate) -> None:

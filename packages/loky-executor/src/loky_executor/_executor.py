@@ -275,7 +275,7 @@ class ProcessPoolExecutor(Executor):
 
         Idempotent; any thread. Called by a done-callback of a task it does not wait.
         """
-        self._pool.post(on.Shutdown(cancel=cancel_futures, kill=kill_workers))
+        self._pool.shut_down(cancel=cancel_futures, kill=kill_workers)
         if wait and not self._pool.in_own_thread():
             self._pool.join()
 

@@ -15,8 +15,6 @@ import os
 import threading
 import weakref
 
-from . import _events as on
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ._pool import Pool
@@ -41,7 +39,7 @@ def _close_all() -> None:
     threading.main_thread().join()
     while pools := [pool for pool in _living() if not pool.ended.is_set()]:
         for pool in pools:
-            pool.post(on.Shutdown())
+            pool.shut_down()
         for pool in pools:
             pool.join()
 

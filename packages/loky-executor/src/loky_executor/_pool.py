@@ -55,6 +55,7 @@ class Pool:
         name: of the pool; its threads and workers are named after it.
         ended: set when every worker is gone and everything was given back.
         failure: what went wrong on our own side, None while nothing did.
+        closed: whether it was told to shut down.
         forked: whether this is a copy in a forked process, without threads and workers.
     """
 
@@ -63,9 +64,11 @@ class Pool:
         self.ended = threading.Event()
         self.failure: BaseException | None = None
         self.forked = False
+        self.closed = False
         self._machine = Machine(max_workers, settings.machine, RestartBudget())
         self._machine.idle_timeout = settings.idle_timeout
-        self._inbox: deque[on.Event] = deque()
+        self._inbox: deque[on.Event] = deque()  # from any thread
+        self._own: deque[on.Event] = deque()  # of this turn; the reactor's
         self._history: tuple[str, ...] = ()  # as it was when the pool broke
         self._unflushed: dict[int, None] = {}  # workers with something in their outbox
         self._warm = False  # whether slow imports are done
@@ -88,7 +91,8 @@ class Pool:
     @property
     def status(self) -> Status:
         """Open, closing or broken; may be outdated when it is read."""
-        return Status.CLOSING if self.forked else self._machine.status
+        status = self._machine.status
+        return Status.CLOSING if status is Status.OPEN and (self.closed or self.forked) else status
 
     @property
     def max_workers(self) -> int:
@@ -163,10 +167,15 @@ class Pool:
         for part in (self._reactor, self._staff, self._feeder, self._callbacks):
             part.join()
 
+    def shut_down(self, *, cancel: bool = False, kill: bool = False) -> None:
+        """Take no more tasks, from this moment on. Does not wait; any thread."""
+        self.closed = True
+        self.post(on.Shutdown(cancel=cancel, kill=kill))
+
     def abandon(self) -> None:
         """Close after the last task; what the garbage collector calls, so it takes no lock."""
         if not (self.forked or self.ended.is_set()):
-            self._reactor.call(lambda: self.post(on.Shutdown()))
+            self.shut_down()
 
     def disown(self) -> None:
         """Become unusable, in a forked copy of the process: threads and workers are not its."""
@@ -191,15 +200,17 @@ class Pool:
         """Take what happened, decide, and carry it out; in the reactor's thread, once a turn."""
         for event in events:
             self._translate(event)
+        # Only what is there now: threads that never stop posting must not keep the sockets waiting.
+        self._own.extend(self._inbox.popleft() for _ in range(len(self._inbox)))
         handle = self._machine.handle
-        while self._inbox:
+        while self._own:
             now = time.monotonic()
-            while self._inbox:
-                for effect in handle(self._inbox.popleft(), now):
+            while self._own:
+                for effect in handle(self._own.popleft(), now):
                     self._carry_out(effect)
             for worker in self._unflushed:
                 for task in self._seats.flush(worker):
-                    self._inbox.append(on.Dropped(task))
+                    self._own.append(on.Dropped(task))
             self._unflushed.clear()
 
     def _translate(self, event: Event) -> None:
@@ -207,12 +218,12 @@ class Pool:
             case FrameArrived(worker, frame):
                 self._tasks.answer(frame)
                 self._staff.answered(worker)
-                self._inbox.append(on.Answered(worker.ident, frame.task))
+                self._own.append(on.Answered(worker.ident, frame.task))
             case WorkerReady(worker):
-                self._inbox.append(on.WorkerReady(worker.ident))
+                self._own.append(on.WorkerReady(worker.ident))
             case WorkerDied(worker, obituary):
                 self._seats.vacate(worker, obituary)
-                self._inbox.append(on.WorkerDied(worker.ident))
+                self._own.append(on.WorkerDied(worker.ident))
                 if not self._seats.any():
                     self._segments.trim()
             case TimerFired("memory"):
@@ -220,14 +231,14 @@ class Pool:
                 if any(state.assigned for state in self._machine.workers.values()):
                     self._staff.busy()
             case TimerFired():
-                self._inbox.append(on.TimerFired())
+                self._own.append(on.TimerFired())
 
     def _carry_out(self, effect: do.Effect) -> None:  # noqa: C901, PLR0912 - a line each
         match effect:
             case do.Send(worker, task, claim):
                 record = self._tasks.get(task)
                 if record is None:  # cancelled meanwhile
-                    self._inbox.append(on.Dropped(task))
+                    self._own.append(on.Dropped(task))
                 else:
                     self._seats.stage(worker, (FrameKind.TASK, task, record, claim))
                     self._unflushed[worker] = None
@@ -244,7 +255,7 @@ class Pool:
                 self._unflushed[worker] = None
             case do.Recall(worker):
                 taken = tuple(self._seats.take_back(worker))
-                self._inbox.append(on.TakenBack(worker, taken))
+                self._own.append(on.TakenBack(worker, taken))
             case do.DumpStacks(worker):
                 self._seats.dump_stacks(worker)
             case do.Kill(worker, reason):
