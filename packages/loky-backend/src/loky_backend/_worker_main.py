@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import faulthandler
 import marshal
+import sys
 from time import perf_counter
 
 from . import _cpython
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
 def main(handover: Handover) -> None:
     """Entry of a worker process (`loky_spawn.spawn`)."""
     settings = marshal.loads(handover.payload)
+    if sys.stdout is not None and hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(line_buffering=True)  # what a task prints is seen at once
     if handover.report >= 0:
         faulthandler.enable(file=handover.report)
         dump_stacks_on(settings["dump_signal"], handover.report)
