@@ -1,8 +1,8 @@
 """Measure the first result from nothing, imports included, against a bare Python start.
 
 Each measure is a fresh interpreter; the variants take turns, so that a slow moment of the machine
-strikes all of them; medians and their ratio to `python -c pass` are printed, and `--json FILE` writes
-them.
+strikes all of them; medians and their ratio to `python -c pass` are printed, and `--json FILE`
+writes them.
 
     hatch run python benchmarks/cold_start.py [--rounds N] [--json FILE]
 """

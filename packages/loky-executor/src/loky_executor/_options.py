@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec, Protocol, TypeVar
 
 from ._arguments import checked_seconds
 from ._events import TaskOptions
@@ -11,11 +11,27 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from ._executor import ProcessPoolExecutor
     from ._future import TaskFuture
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+
+class Taker(Protocol):
+    """What a view needs of its executor."""
+
+    @property
+    def usable(self) -> bool:
+        """Whether it still takes tasks."""
+
+    def submit_call(
+        self, fn: object, call: tuple[Any, ...], options: TaskOptions | None
+    ) -> TaskFuture[Any]:
+        """Submit a call that was put together already."""
+
+    @property
+    def map_with(self) -> Callable[..., Iterator[Any]]:
+        """Does what `map` does, through some `submit`."""
 
 
 class TaskView:
@@ -23,7 +39,7 @@ class TaskView:
 
     def __init__(
         self,
-        executor: ProcessPoolExecutor,
+        executor: Taker,
         options: TaskOptions,
         retry_on: tuple[type[BaseException], ...],
     ) -> None:

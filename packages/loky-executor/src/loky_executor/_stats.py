@@ -9,8 +9,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from loky_backend import Frame
 
-    from ._tasks import Record
-
 
 @dataclass(frozen=True, slots=True)
 class Stats:
@@ -65,13 +63,13 @@ class Ledger:
         self._encode += seconds
         self._bytes_sent += size
 
-    def answered(self, record: Record, frame: Frame) -> None:
-        """Count one answer."""
+    def answered(self, submitted: float, sent: float, frame: Frame) -> None:
+        """Count one answer to a task that was submitted and sent at these times."""
         decode, run, result = frame.times
         self.completed += 1
         self._bytes_received += len(frame.body) + sum(map(len, frame.buffers))
-        self._queue += record.sent - record.submitted
-        self._away += perf_counter() - record.sent
+        self._queue += sent - submitted
+        self._away += perf_counter() - sent
         self._decode += decode
         self._run += run
         self._result += result

@@ -83,7 +83,7 @@ class TaskTable:
         if record.encoded is not None and record.encoded.segment is not None:
             self._segments.release(record.encoded.segment[0], record)
 
-    def encode(self, task: int) -> BaseException | None:
+    def encode(self, task: int, *, in_segments: bool = True) -> BaseException | None:
         """Turn a task into bytes; if that fails answer its future, and return the error."""
         record = self._records.get(task)
         call = record.call if record is not None else None
@@ -92,7 +92,7 @@ class TaskTable:
         begun = perf_counter()
         try:
             encoded = encode(call, self._reducers)
-            if encoded.large:
+            if in_segments and encoded.large:
                 encoded.segment = self._segments.place(encoded.buffers, record)
         except BaseException as error:  # noqa: BLE001 - user code: pickling may raise, or exit
             self.fail(task, error)
@@ -109,7 +109,7 @@ class TaskTable:
         record = self.take(frame.task)
         if record is None:
             return
-        self._ledger.answered(record, frame)
+        self._ledger.answered(record.submitted, record.sent, frame)
         try:
             if frame.kind == FrameKind.RESULT:
                 record.future.set_result(EncodedResult(frame))
