@@ -283,13 +283,20 @@ class Worker:
             return -1
 
     def _release(self, number: int) -> None:
+        # A finalizer, in any thread: Ctrl-C could strike there in the middle of a `flush`.
         self.queue(FrameKind.RELEASE, content=encode_numbers([number]))
-        self.flush()
+        self._flush_soon()
 
     def forget(self, number: int) -> None:
         """Tell the worker that a segment of ours is closed. Any thread; never blocks."""
         self.queue(FrameKind.FORGET, content=encode_numbers([number]))
-        self.flush()
+        self._flush_soon()
+
+    def _flush_soon(self) -> None:
+        if self.on_blocked is not None:
+            self.on_blocked(self)
+        else:
+            self.flush()
 
     # -- its end -----------------------------------------------------------------------------
 
