@@ -24,10 +24,11 @@ class Callback(NamedTuple):
 
 def callback_runner(name: str) -> Workshop[Callback]:
     """Return the workshop that calls callbacks, on a thread of that name."""
-    return Workshop(name, _call)
+    return Workshop(name, call)
 
 
-def _call(callback: Callback) -> None:
+def call(callback: Callback) -> None:
+    """Call a callback; what it raises is logged and dropped."""
     try:
         callback.function(callback.future)
     except BaseException:  # noqa: BLE001 - SystemExit too must not end this thread

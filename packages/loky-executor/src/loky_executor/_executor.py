@@ -127,10 +127,13 @@ class ProcessPoolExecutor(Executor):
             memory_limit=check.checked_optional_count("worker_memory_limit", worker_memory_limit),
             leak_limit=leak_limit(),
         )
-        self._pool = Pool(workers, settings)
-        _exit.watch(self._pool)
-        self._finalizer = weakref.finalize(self, self._pool.abandon)
-        self._finalizer.atexit = False
+        self._pool = self._start_pool(workers, settings)
+
+    def _start_pool(self, max_workers: int, settings: PoolSettings) -> Pool:
+        pool = Pool(max_workers, settings)
+        _exit.watch(pool)
+        weakref.finalize(self, pool.abandon).atexit = False
+        return pool
 
     # -- tasks -------------------------------------------------------------------------------
 
