@@ -1,17 +1,21 @@
 """What becomes of pools when the interpreter exits or the process forks.
 
-At exit every pool finishes the tasks it has, as in `concurrent.futures`, and its workers leave. The
-public way to act before the interpreter refuses new threads and processes: a non-daemon thread
-that waits for the main thread. One serves all pools of the process.
+At exit every pool finishes the tasks it has, as in `concurrent.futures`, and its workers leave.
+When Ctrl-C ended the program nobody wants to wait: then workers are killed. The public way to act
+before the interpreter refuses new threads and processes: a non-daemon thread that waits for the
+main thread. One serves all pools of the process.
 
 Facts:
 - Since Python 3.12 neither threads nor processes can be started in `atexit` callbacks (gh-104690).
+- The interpreter notes the exception that ended the main thread in `sys.last_exc` (3.12) and
+  `sys.last_type`, before it waits for threads. At a prompt (`sys.ps1`) it may be one of long ago.
 - `threading` marks the main thread as ended first, then joins the non-daemon threads.
 """
 
 from __future__ import annotations
 
 import os
+import sys
 import threading
 import weakref
 
@@ -37,11 +41,19 @@ def _living() -> list[Pool]:
 
 def _close_all() -> None:
     threading.main_thread().join()
+    interrupted = _ended_by_ctrl_c()
     while pools := [pool for pool in _living() if not pool.ended.is_set()]:
         for pool in pools:
-            pool.shut_down()
+            pool.shut_down(cancel=interrupted, kill=interrupted)
         for pool in pools:
             pool.join()
+
+
+def _ended_by_ctrl_c() -> bool:
+    kind = getattr(sys, "last_type", None)
+    return (
+        isinstance(kind, type) and issubclass(kind, KeyboardInterrupt) and not hasattr(sys, "ps1")
+    )
 
 
 def _start_afresh() -> None:

@@ -151,20 +151,17 @@ class _Run:
         """Yield the outcome of each item of a chunk."""
         try:
             answer = future.result(self._time_left())
-        except FuturesTimeoutError as error:
-            if not future.done():
+        except BaseException as error:  # of the item, of the chunk, or ours
+            if not _is_told_by(future, error):  # time is up, or Ctrl-C struck here
                 future.cancel()
                 raise
-            yield False, error
-        except (ExecutorError, CancelledError) as error:
-            if len(chunk) == 1 or not self._may_go_on():
-                yield from ((False, error) for _ in chunk)
-            else:
+            retold = isinstance(error, (ExecutorError, CancelledError))
+            if len(chunk) > 1 and retold and self._may_go_on():
                 # One item crashed the worker; the others must not suffer: one by one.
                 for arguments in chunk:
                     yield from self._outcomes(self._send((arguments,)), (arguments,))
-        except BaseException as error:  # noqa: BLE001 - the outcome of the item, or of the chunk
-            yield from ((False, error) for _ in chunk)
+            else:
+                yield from ((False, error) for _ in chunk)
         else:
             yield from [(True, answer)] if len(chunk) == 1 else map(_opened, outcomes_of(answer))
 
@@ -184,6 +181,11 @@ class _Run:
                 self._told = now
                 of = "" if self.total is None else f"/{self.total}"
                 print(f"\r{self._done}{of}", end="", file=sys.stderr, flush=True)  # noqa: T201
+
+
+def _is_told_by(future: TaskFuture[Any], error: BaseException) -> bool:
+    """Whether an error that `result` raised is how the task ended."""
+    return future.done() and (future.cancelled() or future.exception() is error)
 
 
 def _opened(outcome: Outcome) -> Outcome:
