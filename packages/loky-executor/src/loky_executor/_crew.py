@@ -9,6 +9,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ._effects import Cause
 
+_PACE_STEP = 4  # answers after which the pace is looked at again
 _PACE_MEMORY = 256  # answers after which older ones count half
 
 
@@ -56,9 +57,20 @@ class WorkerState:
 
 
 class Pace:
-    """How long tasks take, measured where it costs nothing: between two answers of a worker."""
+    """How long tasks take, measured where it costs nothing: between two answers of a worker.
 
-    def __init__(self) -> None:
+    Args:
+        seconds: of work a worker should hold.
+        most: how many tasks it may hold at all.
+
+    Attributes:
+        depth: how many tasks a worker does in that time, from 1 to `most`.
+    """
+
+    def __init__(self, seconds: float, most: int) -> None:
+        self.depth = 1
+        self._ahead = seconds
+        self._most = most
         self._seconds = 0.0
         self._answers = 0
 
@@ -66,12 +78,9 @@ class Pace:
         """Take note of one answer and the time since the one before."""
         self._seconds += seconds
         self._answers += 1
-        if self._answers > _PACE_MEMORY:
-            self._seconds /= 2
-            self._answers //= 2
-
-    def tasks_within(self, seconds: float, most: int) -> int:
-        """Return how many tasks a worker does in that time, from 1 to `most`."""
-        if self._answers < 4 or most <= 1:
-            return 1
-        return max(1, min(most, int(seconds * self._answers / max(self._seconds, 1e-9))))
+        if self._answers % _PACE_STEP == 0 and self._most > 1:
+            each = max(self._seconds / self._answers, 1e-9)
+            self.depth = max(1, min(self._most, int(self._ahead / each)))
+            if self._answers >= _PACE_MEMORY:
+                self._seconds /= 2
+                self._answers //= 2

@@ -90,7 +90,7 @@ class Roster:
         self.idle_timeout: float | None = None
         self.tasks: dict[int, Place] = {}
         self.workers: dict[int, WorkerState] = {}
-        self.pace = Pace()
+        self.pace = Pace(self.settings.work_ahead, self.settings.depth)
         self._options: dict[int, on.TaskOptions] = {}  # of tasks that are not plain
         self._crashes: dict[int, int] = {}  # of tasks that crashed or ran out of time
         self._pending = PriorityQueue()  # may name tasks that are gone: they are skipped
@@ -215,9 +215,11 @@ class Roster:
     def settle(self, now: float, effects: list[do.Effect]) -> None:
         """Bring tasks and workers together as far as it goes."""
         self._assign(now, effects)
+        decided = len(effects)
         self._dismiss(now, effects)
         self._hire(now, effects)
-        self._assign(now, effects)
+        if len(effects) > decided:
+            self._assign(now, effects)
         self._encode_ahead(effects)
         self._rebalance(now, effects)
         self._arm_timer(effects)
@@ -246,7 +248,7 @@ class Roster:
 
     def _give_ahead(self, task: int, now: float, effects: list[do.Effect]) -> bool:
         """Give a task to a worker that runs another; False if none has room."""
-        depth = self.pace.tasks_within(self.settings.work_ahead, self.settings.depth)
+        depth = self.pace.depth
         share = max(1, len(self.tasks) // max(1, self._live))
         while self._roomy:
             worker = next(iter(self._roomy))
@@ -300,8 +302,7 @@ class Roster:
         return self._ahead < self._encode_window() and not self._pending
 
     def _encode_window(self) -> int:
-        pace = self.pace.tasks_within(self.settings.work_ahead, self.settings.depth)
-        return self.max_workers * self.settings.encode_ahead * pace
+        return self.max_workers * self.settings.encode_ahead * self.pace.depth
 
     def _encode_ahead(self, effects: list[do.Effect]) -> None:
         room = self._encode_window()
