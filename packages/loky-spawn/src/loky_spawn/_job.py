@@ -75,14 +75,24 @@ class Job:
         if not handle:
             raise _kernel32.last_error()
         self._handle = int(handle)
-        limits = _ExtendedLimits()
-        limits.BasicLimitInformation.LimitFlags = _KILL_ON_JOB_CLOSE | _BREAKAWAY_OK
-        if not _dll.SetInformationJobObject(
-            self._handle, _EXTENDED_LIMIT_INFORMATION, ctypes.byref(limits), ctypes.sizeof(limits)
-        ):
+        if not self._limit(_KILL_ON_JOB_CLOSE | _BREAKAWAY_OK):
             error = _kernel32.last_error()
             self.close()
             raise error
+
+    def _limit(self, flags: int) -> bool:
+        limits = _ExtendedLimits()
+        limits.BasicLimitInformation.LimitFlags = flags
+        size = ctypes.sizeof(limits)
+        return bool(
+            _dll.SetInformationJobObject(
+                self._handle, _EXTENDED_LIMIT_INFORMATION, ctypes.byref(limits), size
+            )
+        )
+
+    def let_go(self) -> None:
+        """Have `close` leave the processes in the job alone, as far as the system lets us."""
+        self._limit(_BREAKAWAY_OK)
 
     def take_in(self, process: int) -> bool:
         """Put a process into the job; False if the system refuses (a job that does not nest)."""

@@ -160,17 +160,29 @@ class PosixChild:
         with self._lock:
             return b"" if self._released else os.pread(self._report, _REPORT_LIMIT, 0)
 
-    def release(self) -> None:
-        """Kill the child and its group if they run, and close every descriptor."""
+    def clear_report(self) -> None:
+        if self._owner == os.getpid():
+            with self._lock:
+                if not self._released:
+                    os.ftruncate(self._report, 0)
+                    os.lseek(self._report, 0, os.SEEK_SET)  # the child's offset, too
+
+    def release(self, spare_group: bool = False) -> None:
+        """Kill the child and its group if they run, and close every descriptor.
+
+        Args:
+            spare_group: leave the group alone.
+        """
         if self._owner != os.getpid():
             return
         with interrupt_held_back(), self._lock:
             if not self._released:
                 self._released = True
+                if not spare_group:
+                    self._kill_group()
                 self._release()
 
     def _release(self) -> None:
-        self._kill_group()
         close_lifeline(self._lifeline)
         os.close(self._report)
         if self._sentinel is not None:

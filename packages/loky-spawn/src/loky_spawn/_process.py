@@ -100,6 +100,13 @@ class ChildProcess:
         report = self._handle.report()
         return b"" if report == _NOT_BOOTED.encode() + b"\n" else report
 
+    def clear_report(self) -> None:
+        """Wipe out what the child has left in its anonymous file; nothing where there is none.
+
+        What the child writes at this very moment may be cut. Does not block.
+        """
+        self._handle.clear_report()
+
     def send_signal(self, number: int) -> None:
         """Send a signal (on Windows every signal ends the process). Nothing if it is dead.
 
@@ -127,17 +134,24 @@ class ChildProcess:
             end_tree(self.pid, self.send_signal)
         self._handle.kill_group()
 
-    def close(self) -> None:
+    def close(self, *, spare_relatives: bool = False) -> None:
         """Kill the child and its group if they run, reap it, give every descriptor back.
+
+        Args:
+            spare_relatives: if the child has ended with exit code 0, leave what it started alone:
+                programs that it executed live on. Copies of it made by `os.fork` alone hold its
+                lifeline and end in any case (Linux).
 
         Idempotent. Blocks until the kernel has ended the child, which takes milliseconds; a child
         that the kernel cannot end (a broken network disk) is left to it after 10 seconds.
         """
         if self._finalizer.alive:
-            self._handle.kill_group()
+            spared = spare_relatives and self.exitcode == 0
+            if not spared:
+                self._handle.kill_group()
             self.kill()
             self.wait(_BURIAL_SECONDS)
-            self._handle.release()
+            self._handle.release(spare_group=spared)
             self._finalizer.detach()
 
     def __enter__(self) -> ChildProcess:

@@ -146,8 +146,15 @@ class WindowsChild:
                 self._reported += os.read(self._report, waiting)
             return self._reported.rpartition(b"\0")[2]
 
-    def release(self) -> None:
-        """Give every handle back, and kill a child that still runs."""
+    def clear_report(self) -> None:
+        """Do nothing: what was written to a pipe cannot be taken back."""
+
+    def release(self, spare_group: bool = False) -> None:
+        """Give every handle back, and kill a child that still runs.
+
+        Args:
+            spare_group: leave what else is in its job alone.
+        """
         with self._lock:
             if self._released:
                 return
@@ -155,6 +162,8 @@ class WindowsChild:
             with suppress(OSError):  # nothing that could be done about it; the job ends it as well
                 _kernel32.terminate_process(self.sentinel, _KILLED)
             if self._job is not None:
+                if spare_group:
+                    self._job.let_go()
                 self._job.close()
             os.close(self._lifeline)
             os.close(self._report)
