@@ -92,6 +92,8 @@ def read(stream: bytes, chunks: list[int]) -> tuple[list[object], bool]:
             rest = rest[count:]
     except ProtocolError:
         return found, True
+    if reader.broken is not None:
+        return found, True
     assert sum(size for *_, size in found) <= len(stream), "more came out than went in"
     return found, False
 

@@ -101,7 +101,6 @@ def _with_notes(notes: object) -> BaseException:
     [_with_notes(5), _with_notes(None), NotesRaiseError("x"), ArgumentsRaiseError("x")],
     ids=["notes=5", "notes=None", "notes raise", "args raise"],
 )
-@pytest.mark.xfail(reason="`describe_failure` raises, which ends the worker", strict=True)
 def test_attributes_that_are_not_what_they_should_be(error: BaseException) -> None:
     """`describe_failure` never raises."""
     body = describe_failure(raised(error), "run")

@@ -92,7 +92,6 @@ def test_one_bad_task_in_a_batch(owner: Owner) -> None:
     assert type(owner.error(bad)) is LookupError
 
 
-@pytest.mark.xfail(reason="`describe_failure` raises on `__notes__ = 5`", strict=True)
 def test_odd_notes_end_no_worker(owner: Owner) -> None:
     """An exception with notes that are no list is an answer."""
     worker = owner.ready()
@@ -102,7 +101,6 @@ def test_odd_notes_end_no_worker(owner: Owner) -> None:
     assert [event.frame.task for event in owner.told(worker)[1:-1]] == [task]
 
 
-@pytest.mark.xfail(reason="`describe_failure` imports `traceback`, which opens a file", strict=True)
 def test_a_task_that_used_up_all_descriptors_can_fail(owner: Owner) -> None:
     """An error such as "Too many open files" is a failure like any other, the first one, too."""
     worker = owner.ready()

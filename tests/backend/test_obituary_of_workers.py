@@ -84,7 +84,6 @@ def test_stacks_of_many_threads_are_bounded(owner: Owner) -> None:
     assert len(pickle.dumps(obituary)) < MANY
 
 
-@pytest.mark.xfail(reason="the beginning is kept; the crashed thread is the last", strict=True)
 def test_the_thread_that_crashed_is_not_cut_away(owner: Owner) -> None:
     """Of the stacks of many threads, that of the one that crashed is kept."""
     worker = owner.ready()
@@ -92,7 +91,6 @@ def test_the_thread_that_crashed_is_not_cut_away(owner: Owner) -> None:
     assert "in abort_among_threads" in owner.death(worker).stacks
 
 
-@pytest.mark.xfail(reason="the report is not emptied after a dump that was asked for", strict=True)
 def test_stacks_that_were_asked_for_are_no_stacks_of_the_death(owner: Owner, post: Post) -> None:
     """Stacks dumped while it lived are not told as those of its death."""
     worker = owner.ready()
@@ -175,7 +173,6 @@ def test_an_initializer_that_hangs(owner: Owner) -> None:
     assert "not ready in time" in obituary.reason
 
 
-@pytest.mark.xfail(reason="`failure` is not clipped as `stacks` is", strict=True)
 def test_the_failure_of_a_start_is_bounded(owner: Owner) -> None:
     """An initializer whose message is huge does not make a huge obituary."""
     worker = owner.start((tasks.fail_with, ValueError("x" * 2_000_000)))

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -109,32 +111,24 @@ def test_many_workers_start_and_die_at_once(owner: Owner) -> None:
     assert [owner.death(worker).exitcode for worker in crowd] == list(range(12))
 
 
-@pytest.mark.xfail(
-    reason="`_woken` stays set if Ctrl-C strikes between it and the byte", strict=True
-)
-def test_an_interrupted_wake_loses_none_after_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupted_wake_loses_none_after_it(owner: Owner) -> None:
     """A wake that an exception of a signal handler cut short does not swallow later ones."""
-    with Owner() as owner:
-        reactor = owner.reactor
-        owner.turn()
-        writer = reactor._wake_writer
 
-        class Interrupted:
-            def send(self, data: bytes) -> int:
-                raise KeyboardInterrupt
+    def interrupt(_number: int, _frame: object) -> None:
+        raise KeyboardInterrupt
 
-            def __getattr__(self, name: str) -> object:
-                return getattr(writer, name)
-
-        reactor._wake_writer = Interrupted()  # type: ignore[assignment]
-        with pytest.raises(KeyboardInterrupt):
-            reactor.call(lambda: None)
-        reactor._wake_writer = writer
-        called = threading.Event()
-        reactor.call(called.set)
-        came = called.wait(1)
-        writer.send(b"w")  # else the reactor would sleep for ever
-    assert came
+    before = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        for number in range(100):
+            called = threading.Event()
+            signal.setitimer(signal.ITIMER_REAL, 0.0002 + number * 1e-6)
+            with suppress(KeyboardInterrupt):
+                while True:
+                    owner.reactor.wake()
+            owner.reactor.call(called.set)
+            assert called.wait(PATIENCE)
+    finally:
+        signal.signal(signal.SIGALRM, before)
 
 
 @pytest.mark.slow

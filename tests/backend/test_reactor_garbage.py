@@ -70,7 +70,6 @@ def test_answers_before_garbage_are_delivered(owner: Owner) -> None:
     assert "not a frame" in owner.death(worker).reason
 
 
-@pytest.mark.xfail(reason="frames of the read that holds the garbage are dropped", strict=True)
 def test_answers_in_one_read_with_garbage_are_delivered(owner: Owner) -> None:
     """The same if the answer and the garbage arrive together."""
     worker = owner.ready()
@@ -88,7 +87,6 @@ def test_answers_in_one_read_with_garbage_are_delivered(owner: Owner) -> None:
     [b"", b"not marshal", marshal.dumps(5), marshal.dumps(("a", "b")), marshal.dumps((1, 2, 3, 4))],
     ids=["empty", "text", "number", "short", "no text"],
 )
-@pytest.mark.xfail(reason="`obituary` raises in the reactor's thread, which ends it", strict=True)
 def test_a_broken_failure_of_the_start(body: bytes) -> None:
     """A FAILURE of the start whose body is no failure costs that worker, not the reactor."""
     with Owner() as owner:
@@ -101,10 +99,6 @@ def test_a_broken_failure_of_the_start(body: bytes) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.xfail(
-    reason="a burial reads until it is faster than those who write",
-    strict=False,  # who is faster depends on the load of the machine
-)
 def test_grandchildren_that_write_for_ever(post: Post) -> None:
     """Death is told although forks of the worker go on writing frames into its channel."""
     with Owner() as owner:

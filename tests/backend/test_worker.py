@@ -178,13 +178,8 @@ def test_a_task_may_take_its_tokens_back_late(owner: Owner) -> None:
 
 
 @pytest.mark.parametrize("count", [254, 400])
-def test_more_claimed_tasks_than_tokens(
-    owner: Owner, post: Post, gate: Post, count: int, request: pytest.FixtureRequest
-) -> None:
+def test_more_claimed_tasks_than_tokens(owner: Owner, post: Post, gate: Post, count: int) -> None:
     """Every claimed task is answered, however many are sent ahead."""
-    if count > 255:
-        reason = "a full claim channel loses the frame that was to follow its token"
-        request.applymarker(pytest.mark.xfail(reason=reason, strict=True))
     worker = owner.ready()
     owner.send(worker, tasks.tell_and_wait, post.path, gate.path)
     post.wait()

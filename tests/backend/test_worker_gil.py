@@ -108,7 +108,6 @@ def test_it_stalls_no_other(owner: Owner, post: Post) -> None:
     assert owner.told(stuck) == [WorkerReady(stuck)]
 
 
-@pytest.mark.xfail(reason="until it is ready the signal is not handled: it kills", strict=True)
 def test_a_dump_before_it_is_ready_is_no_death(owner: Owner) -> None:
     """Asking a starting worker for its stacks does not end it."""
     for _ in range(5):

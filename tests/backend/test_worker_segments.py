@@ -29,7 +29,6 @@ def few_descriptors() -> Iterator[int]:
 
 
 @pytest.mark.slow
-@pytest.mark.xfail(reason="each result that is kept costs two descriptors", strict=True)
 def test_more_large_results_are_kept_than_descriptors_are_left(few_descriptors: int) -> None:
     """Results that the user keeps cost memory, and no descriptors."""
     with Owner() as owner:
@@ -110,7 +109,6 @@ def test_a_worker_without_descriptors_fails_the_task_alone(placing: Placing) -> 
     assert owner.answer(placing.send()) == 2 * MB
 
 
-@pytest.mark.xfail(reason="the receiver never releases a segment it could not map", strict=True)
 def test_a_segment_that_was_not_mapped_is_free_again(placing: Placing) -> None:
     """The segment of a task that failed so is not held for the rest of the worker's life."""
     owner, worker = placing.owner, placing.worker
@@ -145,7 +143,6 @@ def test_a_death_frees_the_segments_that_were_lent(placing: Placing) -> None:
 
 
 @pytest.mark.faults
-@pytest.mark.xfail(reason="it is lent to the dead worker, and nobody takes it back", strict=True)
 def test_a_task_for_a_dead_worker_holds_no_segment(placing: Placing) -> None:
     """A task that comes when its worker was just buried does not keep its segment."""
     placing.worker.child.kill()

@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from ._events import WorkerReady as WorkerReady
     from ._failures import describe_failure as describe_failure
     from ._failures import rebuild_failure as rebuild_failure
-    from ._frames import Buffer as Buffer
     from ._frames import Frame as Frame
     from ._frames import FrameKind as FrameKind
     from ._frames import encode_frame as encode_frame
@@ -46,6 +45,7 @@ if TYPE_CHECKING:
     from ._picklers import get_loky_pickler_name as get_loky_pickler_name
     from ._picklers import register as register
     from ._picklers import set_loky_pickler as set_loky_pickler
+    from ._pieces import Buffer as Buffer
     from ._reactor import Reactor as Reactor
     from ._segments import SegmentPool as SegmentPool
     from ._settings import apply_settings as apply_settings

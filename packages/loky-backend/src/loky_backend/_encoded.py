@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from ._frames import LARGE
+from ._pieces import nbytes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ._frames import Buffer
+    from ._pieces import Buffer
 
 
 class Encoded:
@@ -30,9 +31,9 @@ class Encoded:
     @property
     def size(self) -> int:
         """Bytes in all."""
-        return len(self.body) + sum(len(buffer) for buffer in self.buffers)
+        return len(self.body) + sum(map(nbytes, self.buffers))
 
     @property
     def large(self) -> bool:
         """Whether some of its buffers are better placed into a segment."""
-        return any(len(buffer) >= LARGE for buffer in self.buffers)
+        return any(nbytes(buffer) >= LARGE for buffer in self.buffers)

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any, Protocol
 
-    from ._frames import Buffer
     from ._picklers import Reducers
+    from ._pieces import Buffer
 
     class Writable(Protocol):
         """A file to write bytes to."""

@@ -13,31 +13,34 @@ decoded costs that one task.
     buffers  the raw bytes of those that are in no segment, one after the other
 
 Rules:
-1. `FrameReader` allocates what a header claims only as memory that the kernel fills on touch, so a
-   lying header costs address space and no memory.
-2. A header that breaks the layout raises `ProtocolError`; nothing after it is believed.
+1. `FrameReader` makes room for a body or buffer when its first byte is due, and a large one is
+   memory that the kernel fills on touch: a lying header costs address space and no memory.
+2. A header that breaks the layout raises `ProtocolError`; nothing after it is believed, and what
+   came before it is handed out first.
 
 Facts:
 - ``bytearray(n)`` writes n zeros; an anonymous mmap does not touch its pages.
+- `len` of a memoryview counts items, `nbytes` bytes.
 """
 
 from __future__ import annotations
 
-import mmap
 from struct import Struct
 
 from ._errors import ProtocolError
+from ._pieces import MOST_AT_ONCE, nbytes, room
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from typing import TypeAlias
 
-    Buffer: TypeAlias = bytes | bytearray | memoryview | mmap.mmap
+    from ._pieces import Buffer
 
 MAGIC = 0x6C6B
 HEADER = Struct("<HBBIQQfff")
 _NO_TIMES = (0.0, 0.0, 0.0)
+_NOTHING = memoryview(b"")
+_UNREAD = memoryview(b"")  # stands for a body whose first byte has not come
 _SIZE = Struct("<Q")
 
 
@@ -65,7 +68,6 @@ MAX_BODY = 1 << 44
 MAX_BUFFERS = 1 << 12
 SCRATCH = 1 << 16
 LARGE = 1 << 20  # bytes from which a buffer is better placed into a segment (`_segments`)
-_MAP_FROM = 1 << 18
 
 
 class Frame:
@@ -111,10 +113,11 @@ def encode_frame(
     times: tuple[float, float, float] = _NO_TIMES,
 ) -> list[Buffer]:
     """Return the pieces of a frame, to be sent one after the other; large ones are not copied."""
-    head = HEADER.pack(MAGIC, kind, token, len(buffers), task, len(body), *times)
+    size = nbytes(body)
+    head = HEADER.pack(MAGIC, kind, token, len(buffers), task, size, *times)
     if not buffers:
-        return [head + body] if len(body) < SCRATCH else [head, body]
-    table = b"".join([_SIZE.pack(len(buffer)) for buffer in buffers])
+        return [head + body] if size < SCRATCH else [head, body]
+    table = b"".join([_SIZE.pack(nbytes(buffer)) for buffer in buffers])
     return [head + table, body, *buffers]
 
 
@@ -130,13 +133,13 @@ def encode_placed_frame(
 ) -> list[Buffer]:
     """Return the pieces of a frame some of whose buffers were placed into a segment."""
     count = len(buffers) | _HAS_SEGMENT
-    table = [HEADER.pack(MAGIC, kind, token, count, task, len(body), *times)]
+    table = [HEADER.pack(MAGIC, kind, token, count, task, nbytes(body), *times)]
     pieces: list[Buffer] = [body]
     for position, buffer in enumerate(buffers):
         if position in segment.positions:
-            table.append(_SIZE.pack(len(buffer) | _TOP_BIT))
+            table.append(_SIZE.pack(nbytes(buffer) | _TOP_BIT))
         else:
-            table.append(_SIZE.pack(len(buffer)))
+            table.append(_SIZE.pack(nbytes(buffer)))
             pieces.append(buffer)
     table.append(_SIZE.pack(segment.number | (_TOP_BIT if segment.fresh else 0)))
     return [b"".join(table), *pieces]
@@ -159,39 +162,48 @@ class SegmentUse:
         self.fresh = fresh
 
 
-def _room(size: int) -> Buffer:
-    """Return writable memory of a size; large memory is not touched before it is used."""
-    if size < _MAP_FROM:
-        return bytearray(size)
-    try:
-        return mmap.mmap(-1, size)
-    except (OSError, ValueError, OverflowError) as error:
-        raise ProtocolError(f"no memory for a frame of {size} bytes: {error}") from error
-
-
 class FrameReader:
     """Cuts a stream of bytes into frames; told what arrived, it never reads itself.
 
     Use: receive into `target()`, then call `advance(n)` with the number of bytes received. Small
     frames come out of one scratch memory, many at a time; what is larger than the scratch memory
     is received straight to where it stays.
+
+    Attributes:
+        broken: why the stream is not believed any more, None while it is.
     """
 
-    __slots__ = ("_current", "_filled", "_hole", "_holes", "_position", "_scratch", "_view")
+    __slots__ = (
+        "_current",
+        "_due",
+        "_filled",
+        "_hole",
+        "_position",
+        "_scratch",
+        "_view",
+        "broken",
+    )
 
     def __init__(self) -> None:
+        self.broken: ProtocolError | None = None
         self._scratch = bytearray(SCRATCH)
         self._view = memoryview(self._scratch)
         self._filled = 0  # bytes of the scratch memory that hold something
         self._current: Frame | None = None  # the large frame being received
-        self._holes: list[memoryview] = []  # its memory that is not filled yet, in order
-        self._hole = memoryview(b"")
+        self._due: list[int] = []  # sizes of what is still to come of it, the last one first
+        self._hole = memoryview(b"")  # the part of it that is being received
         self._position = 0
 
     def target(self) -> memoryview:
-        """Return the memory into which the next bytes are to be received; never empty."""
+        """Return the memory into which the next bytes are to be received; never empty.
+
+        Raises:
+            ProtocolError: the stream is broken.
+        """
         if self._current is not None:
-            return self._hole[self._position :]
+            return self._hole[self._position : self._position + MOST_AT_ONCE]
+        if self.broken is not None:
+            raise self.broken
         return self._view[self._filled :]
 
     @property
@@ -203,41 +215,62 @@ class FrameReader:
         """Take note of `count` bytes received into `target()`; return the frames now complete.
 
         Raises:
-            ProtocolError: the stream is not made of frames. The reader must not be used again.
+            ProtocolError: the stream is not made of frames. If good ones came before that they are
+                returned, and `broken` is set; the next call of any method raises.
         """
         if self._current is None:
             self._filled += count
-            return self._cut()
+            frames: list[Frame] = []
+            try:
+                self._cut(frames)
+            except ProtocolError as error:
+                self._break(error)
+                if not frames:
+                    raise
+            return frames
         self._position += count
         if self._position < len(self._hole):
             return []
-        if self._next_hole():
-            return []
+        try:
+            if self._next_hole(self._current):
+                return []
+        except ProtocolError as error:
+            self._break(error)
+            raise
         frame, self._current = self._current, None
         return [frame]
 
-    def _next_hole(self) -> bool:
-        """Go on to the next memory that is to be filled; False if the large frame is complete."""
-        while self._holes:
-            self._hole = self._holes.pop(0)
+    def _break(self, error: ProtocolError) -> None:
+        self._current = None
+        self.broken = error
+
+    def _next_hole(self, frame: Frame) -> bool:
+        """Make room for what comes next of a large frame; False if it is complete."""
+        due = self._due
+        while due:
+            memory = room(due.pop())
+            if frame.body is _UNREAD:
+                frame.body = memory
+            else:
+                frame.buffers.append(memory)
+            self._hole = memoryview(memory)
             self._position = 0
             if len(self._hole):
                 return True
-        self._hole = memoryview(b"")
+        self._hole = _NOTHING
         return False
 
-    def _cut(self) -> list[Frame]:
+    def _cut(self, frames: list[Frame]) -> None:
         """Cut the frames that are complete out of the scratch memory."""
-        frames: list[Frame] = []
         start = 0
         while self._filled - start >= HEADER.size:
             magic, kind, token, count, task, size, *times = HEADER.unpack_from(self._scratch, start)
-            entries = (count & ~_HAS_SEGMENT) + (count >= _HAS_SEGMENT)
             known = FrameKind.TASK <= kind <= FrameKind.FORGET
-            if magic != MAGIC or not known or size > MAX_BODY or entries > MAX_BUFFERS + 1:
+            listed = count & ~_HAS_SEGMENT
+            if magic != MAGIC or not known or size > MAX_BODY or listed > MAX_BUFFERS:
                 header = bytes(self._view[start : start + HEADER.size])
                 raise ProtocolError(f"not a frame: {header!r}")
-            body_at = start + HEADER.size + _SIZE.size * entries
+            body_at = start + HEADER.size + _SIZE.size * (listed + (count >= _HAS_SEGMENT))
             if body_at > self._filled:
                 break
             frame = Frame(kind, token, task)
@@ -249,8 +282,8 @@ class FrameReader:
             if body_at + total > self._filled:
                 if body_at + total - start <= SCRATCH:
                     break  # fits into the scratch memory once it was moved to the front
-                self._receive_apart(frame, size, sizes, body_at)
-                return frames
+                self._receive_apart(frame, [size, *sizes], body_at)
+                return
             frame.body = bytes(self._view[body_at : body_at + size])
             at = body_at + size
             for length in sizes:
@@ -259,7 +292,6 @@ class FrameReader:
             frames.append(frame)
             start = at
         self._keep_from(start)
-        return frames
 
     def _read_table(self, frame: Frame, count: int, at: int) -> list[int]:
         """Return the sizes of the buffers as they are in the stream: 0 for one in the segment."""
@@ -285,18 +317,17 @@ class FrameReader:
             self._scratch[:rest] = self._scratch[start : self._filled]
         self._filled = rest
 
-    def _receive_apart(self, frame: Frame, size: int, sizes: list[int], body_at: int) -> None:
+    def _receive_apart(self, frame: Frame, sizes: list[int], body_at: int) -> None:
         """Give a large frame memory of its own and move there what has arrived of it."""
-        frame.body = _room(size)
-        frame.buffers = [_room(length) for length in sizes]
         have = self._view[body_at : self._filled]
-        self._holes = []
-        for memory in (frame.body, *frame.buffers):
-            hole = memoryview(memory)
-            taken = min(len(have), len(hole))
-            hole[:taken] = have[:taken]
-            have = have[taken:]
-            self._holes.append(hole[taken:])
         self._filled = 0
+        frame.body = _UNREAD
         self._current = frame
-        self._next_hole()
+        self._due = sizes[::-1]
+        while self._next_hole(frame):
+            taken = min(len(have), len(self._hole))
+            self._hole[:taken] = have[:taken]
+            have = have[taken:]
+            if taken < len(self._hole):
+                self._position = taken
+                return

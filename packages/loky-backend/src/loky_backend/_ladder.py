@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from ._frames import Buffer
     from ._picklers import Reducer, Reducers
+    from ._pieces import Buffer
 
     Collection = tuple[list[Buffer], Callable[[Any], bool]]
 

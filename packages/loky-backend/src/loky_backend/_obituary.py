@@ -5,7 +5,9 @@ from __future__ import annotations
 import signal
 from dataclasses import dataclass
 
-_STACKS_LIMIT = 16_384
+_LIMIT = 16_384  # characters of stacks, and of a failure
+_CUT = "\n  ... (cut)\n"
+_CRASHED = "Current thread "  # how faulthandler calls it
 _WINDOWS_CODES = {
     0xC0000005: "access violation",
     0xC000001D: "illegal instruction",
@@ -21,7 +23,7 @@ _WINDOWS_CODES = {
 
 @dataclass(frozen=True)
 class Obituary:
-    """What is known of a dead worker. Pickles; at most some 20 KB.
+    """What is known of a dead worker. Pickles; at most some 40 KB.
 
     Attributes:
         pid: its process id.
@@ -93,7 +95,38 @@ class Obituary:
 
 
 def clip_stacks(text: str) -> str:
-    """Shorten faulthandler's output to what is worth carrying: its beginning."""
-    if len(text) <= _STACKS_LIMIT:
+    """Shorten faulthandler's output to what is worth carrying.
+
+    That is its beginning (what was fatal), the thread that crashed, which may come late, and its
+    end.
+    """
+    if len(text) <= _LIMIT:
         return text
-    return text[:_STACKS_LIMIT] + "\n  ... (cut)"
+    crashed = text.find(_CRASHED)
+    parts = [(0, _LIMIT // 8), (len(text) - _LIMIT // 8, len(text))]
+    if crashed < 0:
+        parts[0] = (0, _LIMIT * 7 // 8)
+    else:
+        end = text.find("\n\n", crashed)
+        end = len(text) if end < 0 else end
+        parts.insert(1, (crashed, min(end, crashed + _LIMIT * 3 // 4)))
+    return _joined(text, parts)
+
+
+def clip_failure(text: str) -> str:
+    """Shorten a traceback to its beginning and its end, which says what was raised."""
+    if len(text) <= _LIMIT:
+        return text
+    return _joined(text, [(0, _LIMIT // 2), (len(text) - _LIMIT // 2, len(text))])
+
+
+def _joined(text: str, parts: list[tuple[int, int]]) -> str:
+    """Return some parts of a text, in order, with a mark where something is left out."""
+    clipped = ""
+    at = 0
+    for begin, end in parts:
+        if begin > at:
+            clipped += _CUT
+        clipped += text[max(begin, at) : end]
+        at = max(at, end)
+    return clipped if at >= len(text) else clipped + _CUT

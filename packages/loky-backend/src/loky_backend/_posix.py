@@ -9,17 +9,17 @@ import faulthandler
 import os
 import sys
 
+from ._pieces import batch_of, drop_sent, views_of
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import socket
 
     from loky_spawn import Handover
 
-    from ._frames import Buffer
+    from ._pieces import Buffer
 
 assert sys.platform != "win32"
-
-_MOST_PIECES = 512  # IOV_MAX is 1024 on Linux and macOS; less is safe elsewhere
 
 
 class Wire:
@@ -58,7 +58,7 @@ class Wire:
         """Pass a descriptor to the parent; False if the channel does not take it now."""
         try:
             send_descriptor(self._socket_of_claims(), b"d", fd)
-        except OSError:
+        except (OSError, ImportError):  # full, or no descriptor is left here
             return False
         return True
 
@@ -77,13 +77,9 @@ class Wire:
             if sent == len(data):
                 return
             pieces = [memoryview(data)[sent:]]
-        views = [memoryview(piece).cast("B") for piece in pieces if len(piece)]
+        views = views_of(pieces)
         while views:
-            sent = os.writev(self._data, views[:_MOST_PIECES])
-            while views and sent >= len(views[0]):
-                sent -= len(views.pop(0))
-            if sent:
-                views[0] = views[0][sent:]
+            drop_sent(views, os.writev(self._data, batch_of(views)))
 
 
 def send_descriptor(channel: socket.socket, data: bytes, fd: int) -> None:

@@ -35,6 +35,7 @@ _NOT_READY = "it was not ready in time: its initializer or its imports hang"
 _NOT_DEAD = "it closed its channel and did not end"
 _PERMISSION = (b"w", None)  # the byte that wakes, and what ends its sending
 _LONGEST_SLEEP = 3600.0  # seconds; epoll_wait(2) counts milliseconds in an int
+_MOST_AT_DEATH = 1 << 20  # bytes
 # Seconds a worker may take to end after its side of the channel closed, before it is killed.
 _GRACE_AFTER_EOF = 1.0
 
@@ -228,13 +229,13 @@ class Reactor:
 
     def _receive(self, worker: Worker, events: list[Event]) -> None:
         try:
-            frames = worker.receive()
+            for frame in worker.receive():
+                self._tell(worker, frame, events)
+            if worker.broken is not None:
+                raise worker.broken
         except ProtocolError as error:
             worker.kill(f"it sent what is not a frame ({error})")
             worker.ended = True
-            return
-        for frame in frames:
-            self._tell(worker, frame, events)
 
     def _tell(self, worker: Worker, frame: Frame, events: list[Event]) -> None:
         if frame.kind == FrameKind.READY:
@@ -247,12 +248,20 @@ class Reactor:
             events.append(FrameArrived(worker, frame))
 
     def _bury(self, worker: Worker, events: list[Event]) -> None:
-        """Deliver what the dead worker had sent, then tell of its death."""
+        """Deliver what the dead worker had sent, then tell of its death.
+
+        What it left may hold a copy of its channel and write for ever: that is killed, and not
+        more is read than the channel can have held when the worker died.
+        """
         self._selector.unregister(worker.child.sentinel)
+        if not worker.left_cleanly:
+            worker.child.kill_tree()
         if not worker.ended:
             self._selector.unregister(worker.socket)
+            room = worker.socket.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF)
+            most = worker.received + max(_MOST_AT_DEATH, 4 * room)
             worker.drained = False
-            while not (worker.ended or worker.drained):
+            while not (worker.ended or worker.drained or worker.received > most):
                 self._receive(worker, events)
         self._overdue.pop(worker.ident, None)
         del self._workers[worker.ident]

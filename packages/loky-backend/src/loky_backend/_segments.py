@@ -9,32 +9,45 @@ there already, which on virtual machines is worth more than the copy.
 Rules:
 1. A segment is free only when nobody holds it: neither the task it was filled for nor a receiver.
 2. No lock: finalizers, which strike anywhere, release segments. `dict.pop` decides who frees one.
+3. Descriptors are few (1024 in all, often). A sender has `_MOST_USED` segments at most, a process
+   holds `_MOST_HELD` mappings at most, however many arrays its user keeps: what comes beyond is
+   copied out of the segment into private memory, and the segment is free at once.
+4. Whatever keeps a receiver from using a segment, it gives it back.
 
 Facts:
 - memfd_create(2): memory without a name; the kernel frees it when the last descriptor and the last
   mapping are gone, whoever is killed.
 - `memoryview(view)` does not keep `view` alive but the object below it: the mapping. Hence one
   mapping for each frame, watched by a weak reference.
+- `mmap.mmap` keeps a copy of the descriptor as long as the mapping lives (an option since 3.13).
 - MAP_POPULATE: the pages of a used segment are mapped at once instead of by 1,600 faults.
 """
 
 from __future__ import annotations
 
+import itertools
 import mmap
 import os
 import sys
+import weakref
 
 from ._errors import ProtocolError
 from ._frames import LARGE
+from ._pieces import drop_sent, nbytes, room, views_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from ._frames import Buffer, Frame
+    from ._frames import Frame
+    from ._pieces import Buffer
 
 _ALIGNMENT = 64
 _KEPT_BYTES = 512 << 20  # free segments that are kept for use again
+_KEPT_SEGMENTS = 16
+_MOST_USED = 64
+_MOST_HELD = 32
+_LOST = 1 << 63  # in a RELEASE: the receiver has not got the descriptor
 _NAMELESS = "loky-segment"
 
 
@@ -72,15 +85,16 @@ class SegmentPool:
         """Write the large ones among some buffers into a segment that `holder` holds.
 
         Returns:
-            (segment number, positions of those placed), or None if there is nothing large or no
-            memory or descriptor is left: then they go through the stream.
+            (segment number, positions of those placed), or None if there is nothing large, no
+            memory or descriptor is left, or too many segments are in use: then they go through
+            the stream.
         """
         if sys.platform != "linux" or not self.in_use:
             return None
-        positions = frozenset(i for i, data in enumerate(buffers) if len(data) >= LARGE)
-        if not positions:
+        positions = frozenset(i for i, data in enumerate(buffers) if nbytes(data) >= LARGE)
+        if not positions or len(self._used) >= _MOST_USED:
             return None
-        offsets, size = layout([len(buffers[i]) for i in sorted(positions)])
+        offsets, size = layout([nbytes(buffers[i]) for i in sorted(positions)])
         try:
             segment = self._take(size)
         except OSError:  # EMFILE, ENFILE, ENOMEM, ENOSPC: slower is better than an error
@@ -95,9 +109,11 @@ class SegmentPool:
             return None
         return segment.number, positions
 
-    def lend(self, number: int, receiver: int) -> bool:
-        """Have a receiver hold a segment; True if it needs the descriptor."""
-        segment = self._used[number]
+    def lend(self, number: int, receiver: int) -> bool | None:
+        """Have a receiver hold a segment; True if it needs the descriptor, None if it is gone."""
+        segment = self._used.get(number)
+        if segment is None:
+            return None
         segment.holders.add(receiver)
         fresh = receiver not in segment.known_to
         segment.known_to.add(receiver)
@@ -123,6 +139,14 @@ class SegmentPool:
         if not segment.holders and self._used.pop(number, None) is not None:
             self._free[number] = segment
             self._trim(self._kept_bytes)
+
+    def returned(self, body: Buffer, receiver: int) -> None:
+        """Take note of what a RELEASE frame of a receiver says."""
+        for number in decode_numbers(body):
+            if number & _LOST:
+                self.not_delivered(number & ~_LOST, receiver)
+            else:
+                self.release(number, receiver)
 
     def receiver_died(self, receiver: int) -> None:
         """Take note that a receiver is dead: it holds nothing."""
@@ -158,11 +182,11 @@ class SegmentPool:
         return _Segment(self._count, fd, size)
 
     def _trim(self, limit: int) -> None:
-        """Close the oldest free segments until at most `limit` bytes are kept."""
+        """Close the oldest free segments until at most `limit` bytes, and few, are kept."""
         kept = list(self._free.items())
         total = sum(segment.capacity for _, segment in kept)
-        for number, segment in kept:
-            if total <= limit:
+        for left, (number, segment) in zip(range(len(kept), 0, -1), kept, strict=True):
+            if total <= limit and left <= _KEPT_SEGMENTS:
                 break
             total -= segment.capacity
             if self._free.pop(number, None) is not None:
@@ -175,8 +199,9 @@ class SegmentReader:
     """The segments one receiver has got from one sender.
 
     Args:
-        on_release: called with a segment's number when the last view of a frame's mapping is gone;
-            may be called by the garbage collector, in any thread, at any moment.
+        on_release: called with what a RELEASE frame is to name (`encode_numbers`) when a frame's
+            mapping is gone or could not be made; may be called by the garbage collector, in any
+            thread, at any moment.
     """
 
     def __init__(self, on_release: Callable[[int], None]) -> None:
@@ -184,7 +209,7 @@ class SegmentReader:
         self._descriptors: dict[int, int] = {}
 
     def fill(self, frame: Frame, descriptor: int) -> None:
-        """Put views of its segment into a frame's buffers.
+        """Put its segment's bytes into a frame's buffers: views of it, or copies.
 
         Args:
             frame: a frame with `segment` set.
@@ -192,23 +217,44 @@ class SegmentReader:
 
         Raises:
             ProtocolError: the segment is not known, or smaller than the frame says.
-        """
-        import weakref
+            OSError: the operating system did not let it be read.
 
+        If it raises the segment is given back.
+        """
+        number = frame.segment
         if descriptor >= 0:
-            self.forget([frame.segment])
-            self._descriptors[frame.segment] = descriptor
+            self.forget([number])
+            self._descriptors[number] = descriptor
+        try:
+            mapping = self._fill(frame)
+        except BaseException:
+            self._on_release(number if number in self._descriptors else number | _LOST)
+            raise
+        if mapping is None:
+            self._on_release(number)
+        else:
+            _watch(mapping, self._on_release, number)
+
+    def _fill(self, frame: Frame) -> _Mapping | None:
+        """Return the mapping whose views the buffers are; None if they are copies."""
         fd = self._descriptors.get(frame.segment)
         if fd is None:
-            raise ProtocolError(f"segment {frame.segment} is not known here")
+            raise ProtocolError(
+                f"the descriptor of segment {frame.segment} did not come: are all in use "
+                "(ulimit -n)?"
+            )
         offsets, needed = layout([size for _, size in frame.placed])
         if needed > os.fstat(fd).st_size:
             raise ProtocolError(f"segment {frame.segment} is smaller than {needed} bytes")
         mapping = _map(fd, needed)
-        weakref.finalize(mapping, self._on_release, frame.segment).atexit = False
-        whole = memoryview(mapping)
+        whole = None if mapping is None else memoryview(mapping)
         for offset, (position, size) in zip(offsets, frame.placed, strict=True):
-            frame.buffers[position] = whole[offset : offset + size]
+            if whole is not None:
+                frame.buffers[position] = whole[offset : offset + size]
+            else:
+                frame.buffers[position] = memory = room(size)
+                _read_at(fd, memory, offset)
+        return mapping
 
     def forget(self, numbers: Iterable[int]) -> None:
         """Close the descriptors of segments; mappings of them live as long as they are used."""
@@ -226,10 +272,32 @@ class _Mapping(mmap.mmap):
     """A mapping of its own class, so that weak references and memory views go together."""
 
 
-def _map(fd: int, size: int) -> _Mapping:
+_held: set[int] = set()  # one number for each mapping of this process
+_numbers = itertools.count()
+
+
+def _map(fd: int, size: int) -> _Mapping | None:
+    """Map a segment; None if too many are mapped, or no descriptor is left for the mapping."""
     if sys.platform == "win32":
         raise AssertionError("there are no segments on Windows")
-    return _Mapping(fd, size, flags=mmap.MAP_SHARED | getattr(mmap, "MAP_POPULATE", 0))
+    if len(_held) >= _MOST_HELD:
+        return None
+    try:
+        return _Mapping(fd, size, flags=mmap.MAP_SHARED | getattr(mmap, "MAP_POPULATE", 0))
+    except (OSError, ValueError):  # ValueError: an empty one
+        return None
+
+
+def _watch(mapping: _Mapping, on_release: Callable[[int], None], number: int) -> None:
+    """Count a mapping until it is gone, then say so."""
+    held = next(_numbers)
+    _held.add(held)
+
+    def gone() -> None:
+        _held.discard(held)
+        on_release(number)
+
+    weakref.finalize(mapping, gone).atexit = False
 
 
 def layout(sizes: Sequence[int]) -> tuple[list[int], int]:
@@ -256,8 +324,20 @@ def decode_numbers(body: Buffer) -> list[int]:
 def _write_at(fd: int, data: Buffer, offset: int) -> None:
     if sys.platform == "win32":
         raise AssertionError("there are no segments on Windows")
-    view = memoryview(data).cast("B")
-    while view:
-        written = os.pwrite(fd, view, offset)
+    views = views_of([data])
+    while views:
+        written = os.pwrite(fd, views[0], offset)
         offset += written
-        view = view[written:]
+        drop_sent(views, written)
+
+
+def _read_at(fd: int, memory: Buffer, offset: int) -> None:
+    if sys.platform == "win32":
+        raise AssertionError("there are no segments on Windows")
+    views = views_of([memory])
+    while views:
+        count = os.preadv(fd, views, offset)
+        if not count:
+            raise ProtocolError("a segment was cut while it was read")
+        offset += count
+        drop_sent(views, count)

@@ -9,7 +9,8 @@ from contextlib import ExitStack
 
 from loky_spawn import spawn
 
-from ._worker import Worker, dump_signal
+from ._report import dump_signal
+from ._worker import Worker
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

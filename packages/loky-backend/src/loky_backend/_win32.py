@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from loky_spawn import Handover
 
-    from ._frames import Buffer
+    from ._pieces import Buffer
 
 assert sys.platform == "win32"
 

@@ -6,7 +6,9 @@ Rules:
    its frame in the outbox, where the holder finds it (it looks again after letting go).
 3. A token goes into the claim channel before its frame goes into the data channel, and a descriptor
    goes with a token.
-4. `receive` is called by one thread at a time, the reactor's.
+4. A frame that was taken out of the outbox is sent: without a claim if there is no token to be
+   had, by the stream if its segment or the descriptor cannot be.
+5. `receive` is called by one thread at a time, the reactor's.
 
 Facts:
 - unix(7): a descriptor arrives with the byte it was sent with, and is closed by the kernel if that
@@ -16,15 +18,15 @@ Facts:
 
 from __future__ import annotations
 
-import signal
 import sys
 import threading
 from collections import deque
-from contextlib import suppress
 
 from loky_spawn import ChildFailedError, ChildProcess
 
-from ._failures import failure_text
+from ._claims import Claims
+from ._errors import ProtocolError
+from ._failures import describe_loss, failure_text
 from ._frames import (
     Frame,
     FrameKind,
@@ -33,9 +35,11 @@ from ._frames import (
     encode_frame,
     encode_placed_frame,
 )
-from ._obituary import Obituary, clip_stacks
+from ._obituary import Obituary, clip_failure
 from ._oom import oom_kills
-from ._platform import receive_descriptor, send_descriptor
+from ._pieces import batch_of, drop_sent, views_of
+from ._platform import receive_descriptor
+from ._report import Report
 from ._segments import SegmentPool, SegmentReader, decode_numbers, encode_numbers
 
 TYPE_CHECKING = False
@@ -45,21 +49,12 @@ if TYPE_CHECKING:
     from typing import TypeAlias
 
     from ._encoded import Encoded
-    from ._frames import Buffer
+    from ._pieces import Buffer
 
     Entry: TypeAlias = tuple[int, int, "Encoded | bytes | None", bool]
 
 
-def dump_signal() -> int:
-    """Return the signal on which a worker writes its stacks, one hardly ever used; 0: none."""
-    if sys.platform == "win32":
-        return 0
-    return int(getattr(signal, "SIGRTMAX", signal.SIGUSR2 + 1)) - 1
-
-
 _READS_PER_TURN = 16
-_PIECES_PER_SEND = 512
-_TOKENS = 255  # tokens are numbered round and round; fewer tasks than that are claimed at a time
 
 
 class Worker:
@@ -75,6 +70,7 @@ class Worker:
         reason: why the parent ended it, "" if it did not.
         failure: what its failed initializer raised, as the body of a FAILURE frame.
         start_timeout: seconds after which the reactor kills it unless it is ready; None for never.
+        received: bytes read from it so far.
         peak_memory: bytes of its own it was seen with at most; its owner may set it.
         on_blocked: called with the worker when `flush` left something; the reactor sets it.
     """
@@ -100,11 +96,13 @@ class Worker:
         self.reason = ""
         self.failure: Buffer | None = None
         self.start_timeout = start_timeout
+        self.received = 0
         self.peak_memory: int | None = None
         self._oom_kills = oom_kills()
         self.wants_write = False
         self.on_blocked: Callable[[Worker], None] | None = None
-        self._claims = claims  # ours to write to, and a copy of the worker's end to take back from
+        self._claims = Claims(claims)
+        self._claim_ends = claims
         self._segments = segments
         self._takes_descriptors = False
         self._asked_for_descriptors = False
@@ -112,9 +110,9 @@ class Worker:
         self._mapped = SegmentReader(self._release)
         self._outbox: deque[Entry] = deque()
         self._unsent: list[memoryview] = []  # of whoever holds _writing
-        self._next_token = 0
-        self._claimed: dict[int, tuple[int, int]] = {}  # token -> (task, segment lent for it)
         self._writing = threading.Lock()
+        self._closed = False
+        self._report = Report(child)
 
     # -- to the worker -----------------------------------------------------------------------
 
@@ -151,34 +149,44 @@ class Worker:
         while True:
             try:
                 if not self._unsent:
-                    self._unsent = self._next_pieces()
+                    try:
+                        entry = self._outbox.popleft()
+                    except IndexError:
+                        return True
+                    self._unsent = self._pieces_of(*entry)
                 if self._unsent:
                     self._send_some()
-            except IndexError:
-                return True  # the outbox is empty
             except BlockingIOError:
                 return False
             except OSError:  # EPIPE, ECONNRESET: it is dying; its sentinel tells the reactor
                 self._unsent = []
                 self._outbox.clear()
+                if self._closed and self._segments is not None:
+                    self._segments.receiver_died(self.ident)  # what was lent to it since then
                 return True
 
-    def _next_pieces(self) -> list[memoryview]:
-        """Make the next frame of the outbox, and send what goes before it."""
-        kind, task, content, claim = self._outbox.popleft()
+    def _pieces_of(
+        self, kind: int, task: int, content: Encoded | bytes | None, claim: bool
+    ) -> list[memoryview]:
+        """Make a frame, and send what goes before it."""
         if content is None or isinstance(content, bytes):
-            pieces = encode_frame(kind, task, content or b"")
-        else:
-            use = self._segment_use(content)
-            token = self._send_token(task, use) if claim or (use and use.fresh) else 0
-            if claim:
-                kind = FrameKind.CLAIMED_TASK
-            if use is None:
-                pieces = encode_frame(kind, task, content.body, content.buffers, token)
-            else:
-                body, buffers = content.body, content.buffers
-                pieces = encode_placed_frame(kind, task, body, buffers, use, token=token)
-        return [memoryview(piece).cast("B") for piece in pieces if len(piece)]
+            return views_of(encode_frame(kind, task, content or b""))
+        use = self._segment_use(content)
+        token = -1
+        if claim or (use is not None and use.fresh):
+            token = self._send_token(task, use)
+        if token < 0:
+            self._claims.sent_unclaimed(task)
+            if use is not None and use.fresh and self._segments is not None:
+                self._segments.not_delivered(use.number, self.ident)
+                use = None
+            token = 0
+        elif claim:
+            kind = FrameKind.CLAIMED_TASK
+        body, buffers = content.body, content.buffers
+        if use is None:
+            return views_of(encode_frame(kind, task, body, buffers, token))
+        return views_of(encode_placed_frame(kind, task, body, buffers, use, token=token))
 
     def _segment_use(self, content: Encoded) -> SegmentUse | None:
         if self._segments is None or not content.large:
@@ -189,30 +197,23 @@ class Worker:
         if not self._takes_descriptors or content.segment is None:
             return None
         number, positions = content.segment
-        return SegmentUse(number, positions, self._segments.lend(number, self.ident))
+        fresh = self._segments.lend(number, self.ident)
+        return None if fresh is None else SegmentUse(number, positions, fresh)
 
     def _send_token(self, task: int, use: SegmentUse | None) -> int:
-        token = self._next_token
-        self._next_token = (token + 1) % _TOKENS
-        lent = -1 if use is None else use.number
-        self._claimed[token] = (task, lent)
-        data = bytes((token,))
-        if use is not None and use.fresh and self._segments is not None:
-            send_descriptor(self._claims[0], data, self._segments.descriptor(lent))
-        else:
-            self._claims[0].send(data)
-        return token
+        """Send the token of a task, with the descriptor it needs; -1 if there is none."""
+        if use is None or self._segments is None:
+            return self._claims.send(task, -1, -1)
+        descriptor = self._segments.descriptor(use.number) if use.fresh else -1
+        return self._claims.send(task, use.number, descriptor)
 
     def _send_some(self) -> None:
-        unsent = self._unsent
-        if len(unsent) == 1 or sys.platform == "win32":
-            sent = self.socket.send(unsent[0])
+        batch = batch_of(self._unsent)
+        if len(batch) == 1 or sys.platform == "win32":
+            sent = self.socket.send(batch[0])
         else:
-            sent = self.socket.sendmsg(unsent[:_PIECES_PER_SEND])
-        while unsent and sent >= len(unsent[0]):
-            sent -= len(unsent.pop(0))
-        if sent:
-            unsent[0] = unsent[0][sent:]
+            sent = self.socket.sendmsg(batch)
+        drop_sent(self._unsent, sent)
 
     def take_back(self) -> list[int]:
         """Take back the claimed tasks that the worker has not begun; return their ids.
@@ -220,66 +221,83 @@ class Worker:
         It will not run them. Never blocks; works while the worker is deep in C code; any thread.
         """
         tasks = []
-        if len(self._claims) == 2:
-            with suppress(OSError):  # BlockingIOError: no token is left
-                while data := self._claims[1].recv(256):
-                    for token in data:
-                        task, lent = self._claimed.pop(token)
-                        tasks.append(task)
-                        if lent >= 0 and self._segments is not None:
-                            self._segments.not_delivered(lent, self.ident)
+        for task, lent in self._claims.take_back():
+            tasks.append(task)
+            if lent >= 0 and self._segments is not None:
+                self._segments.not_delivered(lent, self.ident)
         return tasks
 
     # -- from the worker ---------------------------------------------------------------------
+
+    @property
+    def broken(self) -> ProtocolError | None:
+        """Why what it sends is not believed any more, None while it is."""
+        return self._reader.broken
 
     def receive(self) -> list[Frame]:
         """Read what has arrived, some; return the frames that are complete and the owner's.
 
         Raises:
-            ProtocolError: the worker sent something that is not a frame.
+            ProtocolError: the worker sent something that is not a frame. What it sent before that
+                is returned first; `broken` is set then, and the next call raises.
         """
         frames: list[Frame] = []
         self.drained = False
-        for _ in range(_READS_PER_TURN):
-            target = self._reader.target()
-            try:
-                count = self.socket.recv_into(target)
-            except BlockingIOError:
-                self.drained = True
-                break
-            except OSError:  # ECONNRESET: it died with unread data of ours
-                count = 0
-            if not count:
-                self.ended = True
-                break
-            frames += [frame for frame in self._reader.advance(count) if self._is_for_owner(frame)]
-            if count < len(target):
-                break
+        try:
+            for _ in range(_READS_PER_TURN):
+                target = self._reader.target()
+                try:
+                    count = self.socket.recv_into(target)
+                except BlockingIOError:
+                    self.drained = True
+                    break
+                except OSError:  # ECONNRESET: it died with unread data of ours
+                    count = 0
+                if not count:
+                    self.ended = True
+                    break
+                self.received += count
+                frames += [f for f in self._reader.advance(count) if self._is_for_owner(f)]
+                if count < len(target):
+                    break
+        except ProtocolError:
+            if not frames:
+                raise
         return frames
 
     def _is_for_owner(self, frame: Frame) -> bool:
         """Serve a frame about segments here; complete one whose buffers lie in a segment."""
         if frame.kind < FrameKind.DESCRIPTORS:
+            self._report.moved_on = True
+            self._claims.passed(frame.task)
             if frame.segment >= 0:
-                self._mapped.fill(frame, self._received_descriptor() if frame.fresh else -1)
+                self._fill(frame)
             return True
         if frame.kind == FrameKind.DESCRIPTORS:
             self._takes_descriptors = True
             if self._segments is not None:
                 self._segments.in_use = True
         elif frame.kind == FrameKind.RELEASE:
-            for number in decode_numbers(frame.body):
-                if self._segments is not None:
-                    self._segments.release(number, self.ident)
+            if self._segments is not None:
+                self._segments.returned(frame.body, self.ident)
         else:
             self._mapped.forget(decode_numbers(frame.body))
         return False
 
+    def _fill(self, frame: Frame) -> None:
+        """Have a frame's buffers from its segment; if that fails it becomes a failure."""
+        try:
+            self._mapped.fill(frame, self._received_descriptor() if frame.fresh else -1)
+        except (OSError, ProtocolError) as error:
+            frame.kind = FrameKind.FAILURE
+            frame.body = describe_loss(frame.task, error)
+            frame.buffers = []
+
     def _received_descriptor(self) -> int:
         """Take the descriptor that the worker sent before its frame."""
         try:
-            return receive_descriptor(self._claims[0])[1]
-        except OSError:  # none came: the kernel had none left for this process
+            return receive_descriptor(self._claim_ends[0])[1]
+        except (OSError, IndexError):  # none came, or there is no channel for them
             return -1
 
     def _release(self, number: int) -> None:
@@ -308,14 +326,16 @@ class Worker:
     def dump_stacks(self) -> None:
         """Have the worker write its Python stacks into its report, even while it holds the GIL.
 
-        Does not wait: it takes a moment until `stacks` has them. Nothing on Windows. Any thread.
+        Does not wait: it takes a moment until `stacks` has them. Nothing on Windows, nor before
+        the worker is ready: until then it may not know the signal, which would end it. What an
+        earlier dump left is wiped out. Any thread.
         """
-        if dump_signal():
-            self.child.send_signal(dump_signal())
+        if self.ready:
+            self._report.ask()
 
     def stacks(self) -> str:
         """Return the stacks that the worker has written into its report so far."""
-        return clip_stacks(self.child.report().decode("utf-8", "replace"))
+        return self._report.stacks()
 
     def _struck_by_oom_killer(self) -> bool | None:
         if self.reason or self.child.exitcode != -9 or self._oom_kills is None:
@@ -325,7 +345,7 @@ class Worker:
 
     def obituary(self) -> Obituary:
         """Return how it died. Only for a dead worker, before `close`."""
-        failure, stacks = "", self.stacks()
+        failure, stacks = "", self._report.stacks_of_death(ended_by_parent=bool(self.reason))
         try:
             self.child.check(0)
         except ChildFailedError as error:
@@ -344,21 +364,28 @@ class Worker:
             reason=self.reason,
             oom=self._struck_by_oom_killer(),
             peak_memory=self.peak_memory,
-            failure=failure,
+            failure=clip_failure(failure),
         )
 
     def disown(self) -> None:
         """Close this process's copies of the channels, in a forked copy of the parent."""
         self.socket.close()
-        for end in self._claims:
+        for end in self._claim_ends:
             end.close()
 
+    @property
+    def left_cleanly(self) -> bool:
+        """Whether it is dead because it was told to stop, and so did."""
+        return self.stopping and self.child.exitcode == 0
+
     def close(self) -> None:
-        """Give everything back; kills the process if it still runs. Idempotent."""
-        self.socket.close()
-        for end in self._claims:
-            end.close()
+        """Give everything back; kills the process if it still runs. Idempotent.
+
+        What its tasks started ends with it, unless it was told to stop and exited with code 0.
+        """
+        self._closed = True  # before the lent segments are taken back: see `_write_out`
+        self.disown()
         self._mapped.close()
         if self._segments is not None:
             self._segments.receiver_died(self.ident)
-        self.child.close()
+        self.child.close(spare_relatives=self.stopping)

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from loky_spawn import Handover
 
+    from ._encoded import Encoded
     from ._picklers import Reducers
     from ._worker_segments import WorkerSegments
 
@@ -76,7 +77,7 @@ class _WorkerLoop:
             if kind == FrameKind.STOP:
                 return
             if kind >= FrameKind.DESCRIPTORS:
-                self._large().handle(frame)
+                self._handle(frame)
             elif (kind == FrameKind.TASK and not frame.fresh) or self._claim(frame.token):
                 self._serve(frame)
                 if self._segments is not None:
@@ -115,6 +116,22 @@ class _WorkerLoop:
             self._segments = WorkerSegments(self._wire)
         return self._segments
 
+    def _handle(self, frame: Frame) -> None:
+        try:
+            self._large().handle(frame)
+        except (OSError, ImportError) as error:  # a task has used up all descriptors
+            if isinstance(error, (BrokenPipeError, ConnectionResetError)):
+                raise
+
+    def _send_large(self, task: int, answer: Encoded, times: tuple[float, float, float]) -> None:
+        try:
+            segments = self._large()
+        except (OSError, ImportError):  # as above
+            body, buffers = answer.body, answer.buffers
+            self._wire.send(encode_frame(FrameKind.RESULT, task, body, buffers, times=times))
+        else:
+            segments.send_result(task, answer, times)
+
     def _claim(self, token: int) -> bool:
         """Say whether the task with this token is still ours; take the token if so."""
         if self._held_token < 0:
@@ -150,7 +167,7 @@ class _WorkerLoop:
             return
         times = (decoded - begun, ran - decoded, perf_counter() - ran)
         if answer.large:
-            self._large().send_result(frame.task, answer, times)
+            self._send_large(frame.task, answer, times)
         else:
             body, buffers = answer.body, answer.buffers
             pieces = encode_frame(FrameKind.RESULT, frame.task, body, buffers, times=times)

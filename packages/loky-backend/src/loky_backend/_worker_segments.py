@@ -41,8 +41,7 @@ class WorkerSegments:
             self._wire.expect_descriptors()
             self._wire.send(encode_frame(FrameKind.DESCRIPTORS))
         elif frame.kind == FrameKind.RELEASE:
-            for number in decode_numbers(frame.body):
-                self._placed.release(number, _PARENT)
+            self._placed.returned(frame.body, _PARENT)
         else:
             self._mapped.forget(decode_numbers(frame.body))
 
@@ -54,7 +53,7 @@ class WorkerSegments:
             self._wire.send(encode_frame(FrameKind.RESULT, task, body, buffers, times=times))
             return
         number, positions = place
-        fresh = self._placed.lend(number, _PARENT)
+        fresh = bool(self._placed.lend(number, _PARENT))
         if fresh and not self._wire.send_descriptor(self._placed.descriptor(number)):
             self._placed.not_delivered(number, _PARENT)
             pieces = encode_frame(FrameKind.RESULT, task, body, buffers, times=times)
