@@ -1,0 +1,1 @@
+"""What `compare.py` and `quick.py` share: contenders, measures, environments, the report."""
