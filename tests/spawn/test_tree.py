@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 
@@ -132,3 +133,19 @@ def test_no_psutil_at_this_layer() -> None:
         """
     assert ask(source) is False
     assert sys.version_info >= (3, 10)
+
+
+@pytest.mark.parametrize("payload", [b"return", b""])
+@pytest.mark.parametrize("spare", [True, False])
+def test_close_may_spare_what_a_child_started(spare: bool, payload: bytes) -> None:
+    """Programs of a child that has ended with exit code 0 live on if so wished, no others."""
+    with running("parent_of_sleepers", payload=payload) as (child, channel):
+        pids = [int(pid) for pid in read_line(channel).split()]
+        ended = child.wait(PATIENCE) if payload else False
+        spared = spare and ended and child.exitcode == 0
+        child.close(spare_relatives=spare)
+        left = wait_until_gone(pids, 0.1 if spared else PATIENCE)
+        for pid in left:
+            os.kill(pid, signal.SIGKILL)
+        assert bool(left) is spared
+        assert wait_until_gone(pids, PATIENCE) == []
