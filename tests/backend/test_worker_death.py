@@ -215,3 +215,23 @@ def test_an_owner_that_stops_kills_its_workers(owner: Owner, post: Post) -> None
     assert busy.child.poll()
     late = owner.start()  # `add` after the end closes it
     assert late.child.poll()
+
+
+@pytest.mark.parametrize("clean", [True, False])
+def test_programs_a_task_started(owner: Owner, post: Post, clean: bool) -> None:
+    """They live on if their worker stopped as it was told, and end with one that was killed."""
+    worker = owner.ready()
+    pid = owner.run(worker, tasks.leave_a_program, post.path, ["sleep", "1000"])
+    program = os.pidfd_open(pid)
+    try:
+        if clean:
+            owner.stop(worker)
+        else:
+            worker.kill("the test says so")
+        owner.death(worker)
+        owner.turn()
+        gone, _, _ = select.select([program], [], [], 0.05 if clean else PATIENCE)
+        assert bool(gone) is not clean
+    finally:
+        signal.pidfd_send_signal(program, signal.SIGKILL)
+        os.close(program)

@@ -36,6 +36,11 @@ class Claims:
 
     Args:
         ends: ours to write to, and a copy of the worker's end to take back from; none on Windows.
+
+    Attributes:
+        under_way: False if `passed` and `sent_unclaimed` need not be called now. (If the reactor
+            sets it to False while a token is sent, all before that were passed: the window is
+            nearly empty, and the next token sets it again.)
     """
 
     def __init__(self, ends: tuple[socket.socket, ...]) -> None:
@@ -43,6 +48,7 @@ class Claims:
         self._sent: dict[int, tuple[int, int]] = {}  # token -> (task, segment lent for it)
         self._issued = 0  # tokens given so far
         self._over = 0  # how many of them the worker has passed for certain
+        self.under_way = False
         self._marks: dict[int, int] = {}  # task -> what its answer makes of `_over`
 
     def send(self, task: int, lent: int, descriptor: int) -> int:
@@ -73,18 +79,19 @@ class Claims:
             del self._sent[token], self._marks[task]
             return -1
         self._issued += 1
+        self.under_way = True
         return token
 
     def sent_unclaimed(self, task: int) -> None:
         """Take note of a task without token: its answer, too, says how far the worker is."""
-        if self._issued != self._over:
-            self._marks[task] = self._issued
+        self._marks[task] = self._issued
 
     def passed(self, task: int) -> None:
         """Take note of the answer to a task."""
-        if self._marks:
-            over = self._marks.pop(task, 0)
-            self._over = max(self._over, over)
+        over = self._marks.pop(task, 0)
+        if over > self._over:
+            self._over = over
+            self.under_way = over != self._issued
 
     def take_back(self) -> list[tuple[int, int]]:
         """Take back the tokens that the worker has not read; return (task, segment) of each."""

@@ -37,7 +37,7 @@ from ._frames import (
 )
 from ._obituary import Obituary, clip_failure
 from ._oom import oom_kills
-from ._pieces import batch_of, drop_sent, views_of
+from ._pieces import MOST_AT_ONCE, batch_of, drop_sent, views_of
 from ._platform import receive_descriptor
 from ._report import Report
 from ._segments import SegmentPool, SegmentReader, decode_numbers, encode_numbers
@@ -176,7 +176,8 @@ class Worker:
         if claim or (use is not None and use.fresh):
             token = self._send_token(task, use)
         if token < 0:
-            self._claims.sent_unclaimed(task)
+            if self._claims.under_way:
+                self._claims.sent_unclaimed(task)
             if use is not None and use.fresh and self._segments is not None:
                 self._segments.not_delivered(use.number, self.ident)
                 use = None
@@ -208,12 +209,20 @@ class Worker:
         return self._claims.send(task, use.number, descriptor)
 
     def _send_some(self) -> None:
-        batch = batch_of(self._unsent)
+        unsent = self._unsent
+        if len(unsent) == 1 and len(unsent[0]) <= MOST_AT_ONCE:
+            sent = self.socket.send(unsent[0])
+            if sent == len(unsent[0]):
+                unsent.clear()
+                return
+            unsent[0] = unsent[0][sent:]
+            return
+        batch = batch_of(unsent)
         if len(batch) == 1 or sys.platform == "win32":
             sent = self.socket.send(batch[0])
         else:
             sent = self.socket.sendmsg(batch)
-        drop_sent(self._unsent, sent)
+        drop_sent(unsent, sent)
 
     def take_back(self) -> list[int]:
         """Take back the claimed tasks that the worker has not begun; return their ids.
@@ -269,7 +278,8 @@ class Worker:
         """Serve a frame about segments here; complete one whose buffers lie in a segment."""
         if frame.kind < FrameKind.DESCRIPTORS:
             self._report.moved_on = True
-            self._claims.passed(frame.task)
+            if self._claims.under_way:
+                self._claims.passed(frame.task)
             if frame.segment >= 0:
                 self._fill(frame)
             return True
