@@ -14,17 +14,25 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import statistics
 import time
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from suite import environments, report, runs
-from suite.catalog import GROWTH, MEASURES, Measure
+from suite.catalog import CORE, GROWTH, MEASURES, Measure
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Choice = Callable[[str, float], bool]  # (contender, seconds of its last run) -> take part?
 
 HERE = Path(__file__).resolve().parent
 RESULTS = HERE / "results" / "latest.json"
-SLOW = 8.0  # seconds of one run, from which on a contender waits for its later rounds
+SLOW = 7.0  # seconds of one run, from which on a contender waits for its later rounds
+LONG = 40.0  # seconds from which on it comes last of all
+OWN = frozenset({"ours", "loky"})
 GROWTH_LIMIT = 25.0  # seconds for one point of a plot
 GROWTH_PATIENCE = 12.0  # a contender that took as long gets no larger point
 
@@ -56,7 +64,7 @@ class Comparison:
                 self.python(contender),
                 contender,
                 measure.probe,
-                measure.argument,
+                measure.fewer.get(contender, measure.argument),
                 timeout=measure.timeout,
             )
         except runs.RunError as error:
@@ -67,20 +75,34 @@ class Comparison:
         for key, value in numbers.items():
             kept.setdefault(key, []).append(value)
 
-    def round(self, measures: list[Measure], *, slow: bool | None) -> None:
-        """Let every contender of every measure have one turn; only slow ones, only others, or all.
+    def wanted(self, measure: Measure, contender: str, rounds: int) -> bool:
+        """Say whether a contender that did not fail has rounds to go."""
+        failed = contender in self.failures.get(measure.key, {})
+        done = self.values.get(measure.key, {}).get(contender, {})
+        return not failed and max(map(len, done.values()), default=0) < rounds
 
-        A contender that failed is not tried again.
+    def round(self, measures: list[Measure], rounds: int, choose: Choice) -> None:
+        """Let those that are chosen have one turn in each measure, if they want it.
+
+        After the first turn of each, none begins that is likely to end after the deadline.
         """
         for measure in measures:
             for contender in measure.contenders:
-                cost = self.cost.get((measure.key, contender), 0.0)
-                failed = contender in self.failures.get(measure.key, {})
-                late = bool(slow) and time.monotonic() + cost > self.deadline
-                if failed or late or slow not in {None, cost > SLOW}:
+                cost = self.cost.get((measure.key, contender))
+                late = cost is not None and time.monotonic() + cost > self.deadline
+                if late or not choose(contender, cost or 0.0):
                     continue
-                self.once(measure, contender)
-            print(".", end="", flush=True)
+                if self.wanted(measure, contender, rounds):
+                    self.once(measure, contender)
+        print(".", end="", flush=True)
+
+    def known(self, probe: str, contender: str, point: int) -> dict[str, float]:
+        """Return what another measure has of the same probe and argument: its medians."""
+        for measure in MEASURES:
+            values = self.values.get(measure.key, {}).get(contender)
+            if measure.probe == probe and measure.argument == point and values:
+                return {key: statistics.median(numbers) for key, numbers in values.items()}
+        return {}
 
     def table(self) -> dict[str, Any]:
         """Return medians, least, most and number of runs for everything."""
@@ -106,6 +128,11 @@ def grow(comparison: Comparison, kind: str) -> dict[str, list[list[float]]]:
                 continue
             argument, workers = (0, point) if probe == "growth_workers" else (point, 2)
             limit = 120.0 if contender == "ours" else GROWTH_LIMIT
+            known = comparison.known(probe, contender, point)
+            if known:
+                lines[contender].append([point, known[key]])
+                lines.setdefault(f"{contender}/memory", []).append([point, known["bytes_per_task"]])
+                continue
             start = time.monotonic()
             try:
                 python = comparison.python(contender)
@@ -151,23 +178,32 @@ def _versions(comparison: Comparison, measures: list[Measure]) -> dict[str, str]
     return found
 
 
+def phase(comparison: Comparison, measures: list[Measure], rounds: int, choose: Choice) -> None:
+    """Let those that are chosen have all their rounds, in turns."""
+    for _ in range(rounds):
+        comparison.round(measures, rounds, choose)
+    print(" phase done", flush=True)
+
+
 def measure_all(options: argparse.Namespace) -> dict[str, Any]:
     """Run everything and return what goes into the JSON file."""
-    begun, load = time.monotonic(), os.getloadavg()
     ours = options.ours or environments.ours()
     peers, failed = (options.peers, {}) if options.peers else environments.peers()
+    begun, load = time.monotonic(), os.getloadavg()
     deadline = begun + options.minutes * 60
     comparison = Comparison({"ours": ours, "bare": ours, "bare-one": ours, "": peers}, deadline)
     measures = [m for m in MEASURES if not options.only or m.key in options.only]
-    for done in range(options.rounds):
-        comparison.round(measures, slow=None if done == 0 else False)
-        print(f" round {done + 1} of {options.rounds}", flush=True)
+    phase(comparison, measures, 1, lambda name, _cost: name in CORE)
+    phase(comparison, measures, options.rounds, lambda name, cost: name in CORE and cost < SLOW)
     growth = {} if options.no_growth or options.only else grow_all(comparison)
-    for _ in range(options.rounds - 1):
-        comparison.round(measures, slow=True)
+    phase(comparison, measures, 1, lambda _name, _cost: True)
+    phase(comparison, measures, options.rounds, lambda name, cost: name in OWN and cost < LONG)
+    phase(comparison, measures, options.rounds, lambda _name, cost: cost < SLOW)
+    phase(comparison, measures, options.rounds, lambda _name, _cost: True)
     return {
         "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "machine": runs.machine(),
+        "commit": options.commit or runs.commit(),
         "versions": _versions(comparison, measures),
         "not_installed": failed,
         "rounds": options.rounds,
@@ -188,6 +224,7 @@ def main() -> None:
     parser.add_argument("--only", nargs="*", help=", ".join(m.key for m in MEASURES))
     parser.add_argument("--no-growth", action="store_true", help="leave out the growth plots")
     parser.add_argument("--ours", help="interpreter with our packages")
+    parser.add_argument("--commit", help="the commit that is installed there")
     parser.add_argument("--peers", help="interpreter with the peers")
     parser.add_argument("--json", type=Path, default=RESULTS, help="where the numbers go")
     parser.add_argument("--page", type=Path, help="only write the page, from this JSON file")

@@ -36,8 +36,8 @@ def _repeat(step: Callable[[], object], most: int, seconds: float) -> list[float
 
 
 def _trips(step: Callable[[], object], trips: int) -> dict[str, float]:
-    _repeat(step, 200, 0.5)
-    times = _repeat(step, trips, 2.0)
+    _repeat(step, 200, 0.3)
+    times = _repeat(step, trips, 1.0)
     return {"us": statistics.median(times) * 1e6}
 
 
@@ -112,7 +112,7 @@ def array_trip(pool: Futures, size: int) -> dict[str, float]:
     if back.nbytes != size or int(back[-1]) != 7:
         raise RuntimeError("what came back is not what was sent")
     del back
-    times = _repeat(lambda: pool.result(pool.submit(tasks.echo, array)), 7, 4.0)
+    times = _repeat(lambda: pool.result(pool.submit(tasks.echo, array)), 7, 1.5)
     return {"first_s": first, "seconds": statistics.median(times)}
 
 
@@ -246,7 +246,7 @@ def growth_payload(pool: Futures, size: int) -> dict[str, float]:
     array = _array(size)
     step = lambda: pool.result(pool.submit(tasks.echo, array))  # noqa: E731 - one expression
     step()
-    return {"us": statistics.median(_repeat(step, 300, 2.0)) * 1e6}
+    return {"us": statistics.median(_repeat(step, 300, 1.0)) * 1e6}
 
 
 PROBES: dict[str, Callable[[Futures, int], dict[str, float]]] = {

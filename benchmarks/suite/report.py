@@ -186,6 +186,7 @@ def _circumstances(results: dict[str, Any]) -> str:
         f"after {after}\n"
         f"- {machine['processor']}, {machine['processors']} processors, {machine['memory_gb']} GB, "
         f"{machine['system']}, Python {machine['python']}\n"
+        f"- ours at commit {results['commit']}\n"
         f"- {versions.replace('loky 3.7 3.7', 'loky 3.7')}"
     )
 
