@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from support.executor_gate import Gate
 
-SECONDS = 30
+SECONDS = 10
 pytestmark = pytest.mark.faults
 
 
@@ -77,7 +77,7 @@ def test_the_worker_is_replaced(isolating: ProcessPoolExecutor, gate: Gate) -> N
 
 
 def test_a_crash_loop_ends(isolating: ProcessPoolExecutor) -> None:
-    """When workers die again and again and nothing is completed, the executor gives up, and says."""
+    """When workers die again and again and nothing is completed, the executor gives up."""
     futures = [isolating.submit(trouble.crash) for _ in range(40)]
     wait(futures, SECONDS)
     errors = [future.exception() for future in futures]

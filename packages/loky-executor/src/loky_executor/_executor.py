@@ -289,10 +289,10 @@ class ProcessPoolExecutor(Executor):
     def terminate_workers(self) -> None:
         """Send SIGTERM to the workers and shut down, as in Python 3.14; waits until all is over.
 
-        A worker that ignores SIGTERM is killed a moment later.
+        A worker that ignores SIGTERM is killed a second later. Tasks end as by `kill_workers`.
         """
         self._pool.terminate_workers()
-        self.shutdown(kill_workers=True)
+        self.shutdown()
 
     def __exit__(
         self,

@@ -95,7 +95,8 @@ class InlinePool:
         """Return: there is nothing to wait for."""
 
     def terminate_workers(self) -> None:
-        """Do nothing: there are no workers."""
+        """Shut down: there are no workers."""
+        self.shut_down()
 
     def in_own_thread(self) -> bool:
         """Return False: there are no threads."""

@@ -169,19 +169,25 @@ class Machine(Roster):
                 continue
             del state.assigned[task]
             if task == state.target:
-                self.forget(task)
                 state.target = state.verdict = None
-                effects.append(do.Fail(task, do.Cause.TASK_KILLED, started=False))
-            else:
-                self.requeue(task)
+            self._put_back(task, effects)
         if not state.assigned:
             self._show_room(worker, state, now)
         if state.verdict is not None and state.phase is not Phase.STOPPING:
             self._strike(worker, state, effects)
 
+    def _put_back(self, task: int, effects: list[do.Effect]) -> None:
+        """A task was assigned and not begun: it is run elsewhere, unless it is to be killed."""
+        if task in self._condemned:
+            self.forget(task)
+            effects.append(do.Fail(task, do.Cause.TASK_KILLED, started=False))
+        else:
+            self.requeue(task)
+
     def _kill_task(self, task: int, effects: list[do.Effect]) -> None:
         place = self.tasks.get(task)
         if place is Place.ASSIGNED:
+            self._condemned.add(task)
             self._end_running(self._owner(task), do.Cause.TASK_KILLED, task, effects)
         elif place is not None:
             self.forget(task)
@@ -196,6 +202,8 @@ class Machine(Roster):
             return
         state.verdict = verdict
         state.target = target
+        if state.recalled:
+            return  # the answer to that is on its way
         if len(state.assigned) > 1:
             state.recalled = True
             effects.append(do.Recall(worker))
@@ -207,7 +215,9 @@ class Machine(Roster):
         running = next(reversed(state.assigned), None)
         if state.target is not None and running != state.target:
             state.target = state.verdict = None
-            return
+            if running not in self._condemned:
+                return
+            state.target, state.verdict = running, do.Cause.TASK_KILLED
         assert state.verdict is not None
         self.kill(worker, _REASONS[state.verdict], effects)
 
@@ -229,6 +239,8 @@ class Machine(Roster):
             return
         state.retiring = True
         self._roomy.pop(worker, None)
+        if self._idle.pop(worker, self) is None:
+            self._leaving[worker] = None
         if len(state.assigned) > 1 and not state.recalled:
             state.recalled = True
             effects.append(do.Recall(worker))
@@ -240,11 +252,15 @@ class Machine(Roster):
         began = state.phase is not Phase.STARTING
         head, *others = state.assigned or (None,)
         for task in reversed(others):
-            self.requeue(task)
+            self._put_back(task, effects)
         if state.phase is Phase.STARTING:
             self._break(effects, do.Cause.START_FAILED, worker, state)
         elif head is None:
             return  # told to leave, or killed while idle: nothing is lost
+        elif head in self._condemned:
+            self._judge(head, do.Cause.TASK_KILLED, worker, effects)
+        elif head in self.late:
+            self._judge(head, do.Cause.TIMED_OUT, worker, effects)
         elif state.verdict is not None:
             self._judge(head, state.verdict, worker, effects)
         elif self._budget is not None and not self._budget.spend(now):
@@ -302,6 +318,7 @@ class Machine(Roster):
                 self.kill(worker, "it did not end when it was told to", effects)
             elif not state.dumped:
                 state.dumped = True
+                self.late.update(list(state.assigned)[:1])
                 effects.append(do.DumpStacks(worker))
                 self.set_deadline(state, now + self.settings.dump_time)
             else:
@@ -347,6 +364,8 @@ class Machine(Roster):
         self.tasks.clear()
         self._options.clear()
         self._crashes.clear()
+        self._condemned.clear()
+        self.late.clear()
         self.forget_waiting()
         for worker, state in self.workers.items():
             state.assigned.clear()

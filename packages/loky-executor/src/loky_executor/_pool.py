@@ -45,6 +45,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ._settings import PoolSettings
 
+_GRACE = 1.0  # seconds between SIGTERM and SIGKILL
 _numbers = itertools.count(1)
 
 
@@ -65,6 +66,7 @@ class Pool:
         self.failure: BaseException | None = None
         self.forked = False
         self.closed = False
+        self._gentle = False  # whether workers are asked to end before they are killed
         self._machine = Machine(max_workers, settings.machine, RestartBudget())
         self._machine.idle_timeout = settings.idle_timeout
         self._inbox: deque[on.Event] = deque()  # from any thread
@@ -132,9 +134,9 @@ class Pool:
         return {worker.child.pid: worker.child for worker in self._seats.workers()}
 
     def terminate_workers(self) -> None:
-        """Send SIGTERM to every worker."""
-        for worker in self._seats.workers():
-            worker.child.terminate()
+        """Shut down and send SIGTERM to every worker; what is left a moment later is killed."""
+        self._gentle = True
+        self.shut_down(kill=True)
 
     def stats(self) -> Stats:
         """Return what was done so far."""
@@ -216,6 +218,10 @@ class Pool:
     def _translate(self, event: Event) -> None:
         match event:
             case FrameArrived(worker, frame):
+                if frame.task in self._machine.late:
+                    # The signal that asks for stacks woke a call in C; the worker is killed soon.
+                    self._seats.keep_stacks(worker)
+                    return
                 self._tasks.answer(frame)
                 self._staff.answered(worker)
                 self._own.append(on.Answered(worker.ident, frame.task))
@@ -226,12 +232,19 @@ class Pool:
                 self._own.append(on.WorkerDied(worker.ident))
                 if not self._seats.any():
                     self._segments.trim()
-            case TimerFired("memory"):
-                self._staff.look()
-                if any(state.assigned for state in self._machine.workers.values()):
-                    self._staff.busy()
-            case TimerFired():
-                self._own.append(on.TimerFired())
+            case TimerFired(key):
+                self._on_timer(key)
+
+    def _on_timer(self, name: str) -> None:
+        if name == "memory":
+            self._staff.look()
+            if any(state.assigned for state in self._machine.workers.values()):
+                self._staff.busy()
+        elif name == "kill":
+            for worker in self._seats.workers():
+                worker.kill("it did not end when it was sent SIGTERM")
+        else:
+            self._own.append(on.TimerFired())
 
     def _carry_out(self, effect: do.Effect) -> None:  # noqa: C901, PLR0912 - a line each
         match effect:
@@ -259,7 +272,10 @@ class Pool:
             case do.DumpStacks(worker):
                 self._seats.dump_stacks(worker)
             case do.Kill(worker, reason):
-                self._seats.kill(worker, reason)
+                if self._gentle and self._seats.terminate(worker):
+                    self._reactor.set_timer("kill", time.monotonic() + _GRACE)
+                else:
+                    self._seats.kill(worker, reason)
             case do.Fail():
                 self._fail(effect)
             case do.Cancel(task):
@@ -295,8 +311,13 @@ class Pool:
     def _on_reactor_failure(self, error: BaseException) -> None:
         self.failure = self.failure or error
         self._machine.status = Status.BROKEN
-        self._tasks.fail_all(lambda task: BrokenExecutor(f"task {task}: the executor failed"))
+        self._tasks.fail_all(self._failed)
         self._give_back()
+
+    def _failed(self, task: int) -> BaseException:
+        error = BrokenExecutor(f"task {task}: the executor itself failed")
+        error.__cause__ = self.failure
+        return error
 
     def _lost(self, error: BaseException) -> None:
         """Break the pool: something of ours failed that must not."""

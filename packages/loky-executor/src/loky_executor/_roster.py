@@ -96,7 +96,10 @@ class Roster:
         self._pending = PriorityQueue()  # may name tasks that are gone: they are skipped
         self._encoded = PriorityQueue()  # likewise
         self._ahead = 0  # tasks being encoded or encoded
+        self.late: set[int] = set()  # tasks whose time is up: an answer comes too late
+        self._condemned: set[int] = set()  # assigned tasks that are to be killed
         self._idle: dict[int, None] = {}  # ready workers without a task, longest idle first
+        self._leaving: dict[int, None] = {}  # workers without a task that are to be replaced
         self._fresh: dict[int, None] = {}  # starting workers without a task
         self._roomy: dict[int, None] = {}  # ready workers that have tasks and may have more
         self._live = 0  # workers that are not stopping
@@ -120,10 +123,14 @@ class Roster:
             self._options.pop(task, None)
         if self._crashes:
             self._crashes.pop(task, None)
+        if self.late or self._condemned:
+            self.late.discard(task)
+            self._condemned.discard(task)
 
     def requeue(self, task: int) -> None:
         """Put a task that was assigned before all that wait."""
         self.tasks[task] = Place.ENCODED
+        self.late.discard(task)
         self._ahead += 1
         self._encoded.push_front(task, self.options_of(task).priority)
 
@@ -156,7 +163,9 @@ class Roster:
                 self._roomy[worker] = None
             return
         self._roomy.pop(worker, None)
-        if state.phase is Phase.STARTING:
+        if state.retiring:
+            self._leaving[worker] = None
+        elif state.phase is Phase.STARTING:
             self._fresh[worker] = None
         else:
             state.idle_since = now
@@ -191,7 +200,7 @@ class Roster:
     def _leave(self, worker: int, state: WorkerState) -> None:
         if state.phase is not Phase.STOPPING:
             self._live -= 1
-        for group in (self._idle, self._fresh, self._roomy):
+        for group in (self._idle, self._fresh, self._roomy, self._leaving):
             group.pop(worker, None)
 
     def kill(self, worker: int, reason: str, effects: list[do.Effect]) -> None:
@@ -257,7 +266,7 @@ class Roster:
             head = state.head()
             room = min(depth, share, self._tasks_left(state) + len(state.assigned))
             alone = head is not None and self._runs_alone(head)
-            if not (state.retiring or alone) and len(state.assigned) < room:
+            if not (state.retiring or state.recalled or alone) and len(state.assigned) < room:
                 self._give(task, worker, now, effects)
                 return True
         return False
@@ -280,7 +289,9 @@ class Roster:
         effects.append(do.Send(worker, task, claim=not first))
 
     def _dismiss(self, now: float, effects: list[do.Effect]) -> None:
-        """Tell free workers to leave that are too many, or not needed any more."""
+        """Tell free workers to leave that are too old, too many, or not needed any more."""
+        while self._leaving:
+            self.stop(next(iter(self._leaving)), now, effects)
         closing = self.status is not Status.OPEN and not self.tasks
         while (self._live > self.max_workers or closing) and (self._idle or self._fresh):
             self.stop(next(iter(self._idle or self._fresh)), now, effects)

@@ -8,6 +8,7 @@ dictionary's item), ordered so that whoever comes second sees what the first lef
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import replace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,12 +24,13 @@ _REMEMBERED_DEATHS = 100
 
 
 class _Seat:
-    __slots__ = ("doom", "outbox", "worker")
+    __slots__ = ("doom", "outbox", "stacks", "worker")
 
     def __init__(self) -> None:
         self.worker: Worker | None = None
         self.outbox: deque[Entry] = deque()  # what came before the process was there
         self.doom = ""  # why it is to be killed as soon as it is there
+        self.stacks = ""  # what a worker was doing that is ended for it
 
 
 class Seats:
@@ -92,8 +94,10 @@ class Seats:
 
     def vacate(self, worker: Worker, obituary: Obituary) -> None:
         """Remember how the worker of a seat died."""
+        seat = self._seats.pop(worker.ident, None)
+        if seat is not None and seat.stacks:
+            obituary = replace(obituary, stacks=seat.stacks)
         self._deaths.append((worker.ident, obituary, None))
-        self._seats.pop(worker.ident, None)
 
     def kill(self, ident: int, reason: str) -> None:
         """End the worker of a seat, at once or as soon as it is there."""
@@ -102,6 +106,20 @@ class Seats:
             seat.doom = reason
             if seat.worker is not None:
                 seat.worker.kill(reason)
+
+    def terminate(self, ident: int) -> bool:
+        """Send SIGTERM to the worker of a seat; False if there is none yet."""
+        seat = self._seats.get(ident)
+        if seat is None or seat.worker is None:
+            return False
+        seat.worker.child.terminate()
+        return True
+
+    def keep_stacks(self, worker: Worker) -> None:
+        """Remember what a worker was doing: it is about to die for it, though it has gone on."""
+        seat = self._seats.get(worker.ident)
+        if seat is not None:
+            seat.stacks = worker.stacks()
 
     def forget_segment(self, ident: int, number: int) -> None:
         """Tell a worker that a segment is gone."""
@@ -114,9 +132,14 @@ class Seats:
         return bool(self._seats)
 
     def take_back(self, ident: int) -> list[int]:
-        """Take back the tasks that a worker has not begun; none from one that is not there yet."""
+        """Take back the tasks that a worker has not begun, also those not yet written to it."""
         seat = self._seats.get(ident)
-        return [] if seat is None or seat.worker is None else seat.worker.take_back()
+        if seat is None:
+            return []
+        taken = [] if seat.worker is None else seat.worker.take_back()
+        taken += [task for _, task, _, claim in seat.outbox if claim]
+        seat.outbox = deque(entry for entry in seat.outbox if not entry[3])
+        return taken
 
     def dump_stacks(self, ident: int) -> None:
         """Have a worker write its stacks into its report."""

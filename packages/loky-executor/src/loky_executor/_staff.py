@@ -73,6 +73,7 @@ class Staff:
         self._inspector: Workshop[None] = Workshop(f"{name}-inspector", self._inspect, on_failure)
         self._segments: SegmentPool | None = None
         self._memory: MemoryWatch | None = None
+        self._replaced: set[int] = set()  # workers that were told to be too big
         self._looking = settings.memory_limit is None and settings.leak_limit is None
         self._seasoned: set[int] = set()  # workers that have finished a task
 
@@ -137,6 +138,7 @@ class Staff:
         if self._memory is None:
             self._memory = MemoryWatch(self._settings.leak_limit, self._settings.memory_limit)
         workers = self.seats.workers()
+        self._replaced &= self._seasoned
         self._seasoned &= {worker.ident for worker in workers}
         try:
             found = self._memory.look(
@@ -149,7 +151,8 @@ class Staff:
             worker.peak_memory = self._memory.peak(worker.ident)
         for excess in found:
             self._post((on.OverLimit if excess.hard else on.Retire)(excess.ident))
-            if not excess.hard:
+            if not excess.hard and excess.ident not in self._replaced:
+                self._replaced.add(excess.ident)
                 _log.info(
                     "worker %s-%d has %d MB and is replaced when its task is done",
                     self._name,

@@ -8,7 +8,7 @@ Rules:
 from __future__ import annotations
 
 import itertools
-from concurrent.futures import InvalidStateError
+from concurrent.futures import CancelledError, InvalidStateError
 from time import perf_counter
 from typing import Any
 
@@ -133,8 +133,12 @@ class TaskTable:
     def cancel(self, task: int) -> None:
         """Answer a task that never ran with a cancellation."""
         record = self.take(task)
-        if record is not None:
-            record.future.cancel()
+        if record is None or record.future.cancel():
+            return
+        try:  # it was sent once and taken back: its future says "running" and cannot be cancelled
+            record.future.set_exception(CancelledError(f"task {task} was cancelled"))
+        except InvalidStateError:  # somebody else set it
+            pass
 
     def fail_all(self, make_error: Callable[[int], BaseException]) -> None:
         """Answer every task with an error of its own."""
