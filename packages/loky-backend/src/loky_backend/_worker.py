@@ -212,16 +212,10 @@ class Worker:
         unsent = self._unsent
         if len(unsent) == 1 and len(unsent[0]) <= MOST_AT_ONCE:
             sent = self.socket.send(unsent[0])
-            if sent == len(unsent[0]):
-                unsent.clear()
-                return
-            unsent[0] = unsent[0][sent:]
-            return
-        batch = batch_of(unsent)
-        if len(batch) == 1 or sys.platform == "win32":
-            sent = self.socket.send(batch[0])
+        elif sys.platform == "win32":
+            sent = self.socket.send(batch_of(unsent)[0])
         else:
-            sent = self.socket.sendmsg(batch)
+            sent = self.socket.sendmsg(batch_of(unsent))
         drop_sent(unsent, sent)
 
     def take_back(self) -> list[int]:
