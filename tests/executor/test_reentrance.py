@@ -143,7 +143,7 @@ def test_an_interrupted_submit_loses_no_other_task(pause: float) -> None:
     executor.submit(abs, -1).result()  # imports are done: none is struck half way
     signal.signal(signal.SIGALRM, strike)
     futures = []
-    for _ in range(60):
+    for _ in range(12):
         try:
             signal.setitimer(signal.ITIMER_REAL, {pause})
             for _ in range(2000):  # an exception that strikes in pickling is told by the future
