@@ -271,5 +271,5 @@ def test_whoever_dies_every_task_ends_once_and_no_bystander_fails() -> None:
     """Batches, recalls, crashes, deadlines and kills in any order keep the books right."""
     run_state_machine_as_test(
         World,
-        settings=settings(max_examples=200, stateful_step_count=60, deadline=None, database=None),
+        settings=settings(max_examples=300, stateful_step_count=60, deadline=None, database=None),
     )

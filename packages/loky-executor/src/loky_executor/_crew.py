@@ -27,6 +27,7 @@ class WorkerState:
 
     Attributes:
         phase: see `Phase`.
+        was_ready: whether it ever was ready: if not, it has begun no task.
         assigned: its tasks, in the order they were sent; the first one is the one that runs.
         idle_since: when it ran out of tasks.
         head_since: when its first task began, as far as can be told from here.
@@ -40,6 +41,7 @@ class WorkerState:
     """
 
     phase: Phase = Phase.STARTING
+    was_ready: bool = False
     assigned: dict[int, None] = field(default_factory=dict)
     idle_since: float = 0.0
     head_since: float = 0.0

@@ -229,6 +229,7 @@ class Machine(Roster):
             return
         self._failed_spawns = 0
         state.phase = Phase.READY
+        state.was_ready = True
         self._fresh.pop(worker, None)
         self._show_room(worker, state, now)
         self._begin_head(state, now)
@@ -249,27 +250,35 @@ class Machine(Roster):
         state = self.remove_worker(worker)
         if state is None:
             return
-        began = state.phase is not Phase.STARTING
         head, *others = state.assigned or (None,)
+        if head is not None and not state.was_ready:
+            others.insert(0, head)  # a worker that never was ready has begun nothing
+            head = None
         for task in reversed(others):
             self._put_back(task, effects)
         if state.phase is Phase.STARTING:
             self._break(effects, do.Cause.START_FAILED, worker, state)
         elif head is None:
-            return  # told to leave, or killed while idle: nothing is lost
+            # Told to leave, or killed while idle or starting: nothing is lost. But workers that
+            # are too big before they are ready come to nothing for ever.
+            if state.verdict is do.Cause.OVER_LIMIT and not self._afford(now):
+                self._break(effects, do.Cause.CRASH_LOOP, worker, state)
         elif head in self._condemned:
             self._judge(head, do.Cause.TASK_KILLED, worker, effects)
         elif head in self.late:
             self._judge(head, do.Cause.TIMED_OUT, worker, effects)
         elif state.verdict is not None:
             self._judge(head, state.verdict, worker, effects)
-        elif self._budget is not None and not self._budget.spend(now):
+        elif not self._afford(now):
             self._break(effects, do.Cause.CRASH_LOOP, worker, state)
         elif self.settings.isolate or self._may_retry(head):
             self._judge(head, do.Cause.WORKER_DIED, worker, effects)
         else:
             self._break(effects, do.Cause.WORKER_DIED, worker, state)
-        assert began or self.status is Status.BROKEN
+
+    def _afford(self, now: float) -> bool:
+        """Whether one more crash is within the budget."""
+        return self._budget is None or self._budget.spend(now)
 
     def _may_retry(self, task: int) -> bool:
         return self._crashes.get(task, 0) < self.options_of(task).retries
