@@ -17,7 +17,7 @@ NAMES = {
     "pebble": "Pebble",
     "deadpool": "deadpool",
     "ray": "Ray",
-    "bare": "bare, 2 CPUs",
+    "bare": "bare Python",
     "bare-one": "bare, 1 CPU",
 }
 HEAD = """# Benchmarks
@@ -111,7 +111,7 @@ def _verdict(results: dict[str, Any], target: Target) -> list[str] | None:
         theirs = 1.0
         wanted += f" {metric.unit}"
     if ours is None or not theirs:
-        return [metric.title, wanted, "not measured", "missed"]
+        return [metric.title, wanted, "not measured", "**missed**"]
     ratio = ours / theirs
     reached = ratio <= target.factor if target.at_most else ratio >= target.factor
     got = plots.number(ratio) + (" x" if target.against else f" {metric.unit}")
