@@ -135,7 +135,7 @@ def test_priorities(single: ProcessPoolExecutor, gate: Gate) -> None:
     gate.arrivals()
     order: list[tuple[int, int]] = []
     futures = []
-    for number, priority in enumerate([0, 5, -3, 5, 0, 9, -3]):
+    for number, priority in enumerate([1, 5, -3, 5, 1, 9, -3]):
         future = single.options(priority=priority).submit(abs, number)
         mark = (priority, number)
         future.add_done_callback(lambda _, mark=mark: order.append(mark))
@@ -144,7 +144,7 @@ def test_priorities(single: ProcessPoolExecutor, gate: Gate) -> None:
     for future in futures:
         future.result(SECONDS)
     single.shutdown()
-    assert order == [(9, 5), (5, 1), (5, 3), (0, 0), (0, 4), (-3, 2), (-3, 6)]
+    assert order == [(9, 5), (5, 1), (5, 3), (1, 0), (1, 4), (-3, 2), (-3, 6)]
 
 
 @pytest.mark.parametrize("options", [{"priority": 1.5}, {"retries": -1}, {"retries": "2"}])

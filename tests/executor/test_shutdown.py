@@ -13,7 +13,7 @@ import pytest
 from loky_executor import ProcessPoolExecutor, ShutdownExecutorError
 from support import executor_tasks as tasks
 from support.executor_gate import pass_gate
-from support.executor_waiting import all_gone
+from support.executor_waiting import all_gone, eventually
 
 if TYPE_CHECKING:
     from support.executor_gate import Gate
@@ -68,9 +68,9 @@ def test_cancel_futures(single: ProcessPoolExecutor, gate: Gate) -> None:
     futures = [single.submit(pass_gate, gate.port, number) for number in range(6)]
     gate.arrivals()
     single.shutdown(wait=False, cancel_futures=True)
+    assert eventually(lambda: all(future.cancelled() for future in futures[1:]))
     gate.open()
     assert futures[0].result(SECONDS) == 0
-    assert all(future.cancelled() for future in futures[1:])
 
 
 def test_kill_workers(executor: ProcessPoolExecutor, gate: Gate) -> None:

@@ -6,8 +6,19 @@ The public door of the package; every name resolves on first use (PEP 562).
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from loky_backend import Obituary as Obituary
+    from loky_backend import RemoteTraceback as RemoteTraceback
     from loky_backend import cpu_count as cpu_count
+    from loky_backend import dump as dump
+    from loky_backend import dumps as dumps
     from loky_backend import encode_whole as encode_whole
+    from loky_backend import get_context as get_context
+    from loky_backend import get_loky_pickler as get_loky_pickler
+    from loky_backend import get_loky_pickler_name as get_loky_pickler_name
+    from loky_backend import kill_process_tree as kill_process_tree
+    from loky_backend import loads as loads
+    from loky_backend import register as register
+    from loky_backend import set_loky_pickler as set_loky_pickler
+    from loky_backend import wrap_non_picklable_objects as wrap_non_picklable_objects
 
     from ._broken import BrokenProcessPool as BrokenProcessPool
     from ._broken import TerminatedWorkerError as TerminatedWorkerError
@@ -33,6 +44,7 @@ _HOME_OF = {
     "Obituary": "loky_backend",
     "PicklingError": "._errors",
     "ProcessPoolExecutor": "._executor",
+    "RemoteTraceback": "loky_backend",
     "ShutdownExecutorError": "._errors",
     "Stats": "._stats",
     "TaskFuture": "._future",
@@ -43,7 +55,17 @@ _HOME_OF = {
     "WorkerStartError": "._broken",
     "WorkersKilledError": "._errors",
     "cpu_count": "loky_backend",
+    "dump": "loky_backend",
+    "dumps": "loky_backend",
     "encode_whole": "loky_backend",
+    "get_context": "loky_backend",
+    "get_loky_pickler": "loky_backend",
+    "get_loky_pickler_name": "loky_backend",
+    "kill_process_tree": "loky_backend",
+    "loads": "loky_backend",
+    "register": "loky_backend",
+    "set_loky_pickler": "loky_backend",
+    "wrap_non_picklable_objects": "loky_backend",
 }
 
 __all__ = [
@@ -53,6 +75,7 @@ __all__ = [
     "Obituary",
     "PicklingError",
     "ProcessPoolExecutor",
+    "RemoteTraceback",
     "ShutdownExecutorError",
     "Stats",
     "TaskFuture",
@@ -63,7 +86,17 @@ __all__ = [
     "WorkerStartError",
     "WorkersKilledError",
     "cpu_count",
+    "dump",
+    "dumps",
     "encode_whole",
+    "get_context",
+    "get_loky_pickler",
+    "get_loky_pickler_name",
+    "kill_process_tree",
+    "loads",
+    "register",
+    "set_loky_pickler",
+    "wrap_non_picklable_objects",
 ]
 
 

@@ -10,13 +10,15 @@ Rules:
 from __future__ import annotations
 
 import threading
-from concurrent.futures import Future
+from concurrent.futures import CancelledError, Future
+from concurrent.futures import TimeoutError as FuturesTimeoutError
 from typing import Any, Protocol, TypeVar
 
 from loky_backend import decode, rebuild_failure
 
 from ._callbacks import Callback
 from ._errors import ShutdownExecutorError
+from ._patience import wait_patiently
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -131,8 +133,9 @@ class TaskFuture(Future[T]):
         Blocks the calling thread only; any thread.
         """
         self._refuse_in_a_fork()
+        self._await(timeout)
         try:
-            value: Any = super().result(timeout)
+            value: Any = super().result(0)
         except EncodedFailure as failure:
             error = failure.open()
         else:
@@ -145,11 +148,26 @@ class TaskFuture(Future[T]):
     def exception(self, timeout: float | None = None) -> BaseException | None:
         """Return what the task raised, or None; waits like `result`."""
         self._refuse_in_a_fork()
-        error = super().exception(timeout)
+        self._await(timeout)
+        error = super().exception(0)
         if isinstance(error, EncodedFailure):
             return error.open()
         value: Any = super().result(0) if error is None else None
         return value.error() if type(value) is EncodedResult else error
+
+    def _await(self, timeout: float | None) -> None:
+        """Wait until the task is done; raises TimeoutError if the time is up before."""
+        if not self.done() and not wait_patiently(self._wait_once, timeout):
+            raise FuturesTimeoutError
+
+    def _wait_once(self, seconds: float | None) -> bool:
+        try:
+            super().exception(seconds)
+        except CancelledError:
+            return True
+        except FuturesTimeoutError:  # of this wait: what the task raised is returned, not raised
+            return self.done()
+        return True
 
     def _refuse_in_a_fork(self) -> None:
         """Raise instead of waiting for ever: in a forked copy nobody answers what is pending."""

@@ -246,7 +246,9 @@ class Machine(Roster):
             state.recalled = True
             effects.append(do.Recall(worker))
 
-    def _died(self, worker: int, now: float, effects: list[do.Effect]) -> None:
+    def _died(  # noqa: C901 - one line for each way to die
+        self, worker: int, now: float, effects: list[do.Effect]
+    ) -> None:
         state = self.remove_worker(worker)
         if state is None:
             return

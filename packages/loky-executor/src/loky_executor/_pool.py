@@ -36,6 +36,7 @@ from . import _effects as do
 from . import _events as on
 from ._callbacks import Callback, callback_runner
 from ._machine import Machine, Status
+from ._patience import wait_patiently
 from ._staff import Staff, WorkerInfo
 from ._stats import Ledger, Stats
 from ._tasks import TaskTable
@@ -105,7 +106,10 @@ class Pool:
         """Take a task, (function, args, kwargs), and return its future."""
         future = self._tasks.add(call)
         self._ledger.submitted += 1
-        encoded = self._machine.has_room() and not self._encodes_apart and not self.in_own_thread()
+        # A task with a priority is pickled at once: it is to overtake those that wait for that.
+        urgent = options is not None and options.priority != 0
+        apart = self._encodes_apart or self.in_own_thread()
+        encoded = (urgent or self._machine.has_room()) and not apart
         error = self._tasks.encode(future.task) if encoded else None
         if error is None:
             self.post(on.Submit(future.task, options, encoded))
@@ -165,7 +169,7 @@ class Pool:
 
     def join(self) -> None:
         """Wait until everything is given back; not from the pool's own threads."""
-        self.ended.wait()
+        wait_patiently(self.ended.wait, None)
         for part in (self._reactor, self._staff, self._feeder, self._callbacks):
             part.join()
 
@@ -200,10 +204,10 @@ class Pool:
 
     def _work(self, events: list[Event]) -> None:
         """Take what happened, decide, and carry it out; in the reactor's thread, once a turn."""
-        for event in events:
-            self._translate(event)
         # Only what is there now: threads that never stop posting must not keep the sockets waiting.
         self._own.extend(self._inbox.popleft() for _ in range(len(self._inbox)))
+        for event in events:
+            self._translate(event)
         handle = self._machine.handle
         while self._own:
             now = time.monotonic()

@@ -11,6 +11,8 @@ import threading
 from queue import Empty, SimpleQueue
 from typing import Generic, TypeVar
 
+from ._patience import wait_patiently
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -63,7 +65,12 @@ class Workshop(Generic[T]):
         """Wait for the thread to leave (after `stop`); at once when called by a job."""
         thread = self._thread
         if thread is not None and thread is not threading.current_thread():
-            thread.join()
+
+            def wait(seconds: float | None) -> bool:
+                thread.join(seconds)
+                return not thread.is_alive()
+
+            wait_patiently(wait, None)
 
     def _ensure_thread(self) -> None:
         if self._claim.acquire(blocking=False):
