@@ -3,7 +3,7 @@
 The race, found by pressing Ctrl-C on a busy machine, 2 times of 25:
 1. The main thread looks for signals, finds none, and goes to wait for a lock.
 2. It gives the GIL away, and is preempted there.
-2. It gives the GIL away, and is preempted there.
+3. SIGINT arrives: the interpreter notes it, to act on it when the main thread runs Python again.
 4. The main thread goes on into the system call, which nothing interrupts any more.
 
 Any wait of Python's on a lock has it. Here the main thread waits in slices; other threads, which
