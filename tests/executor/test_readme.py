@@ -15,7 +15,7 @@ EXAMPLES = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8")
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("number", "printed"), [(0, "[0, 1, 4, 9, 16, 25, 36, 49, 64, 81]\n"), (1, "3\n")]
+    ("number", "printed"), [(0, "[0, 1, 4, 9, 16, 25, 36, 49, 64, 81]\n"), (-1, "3\n")]
 )
 def test_the_examples_run(number: int, printed: str) -> None:
     """Each prints what a reader would expect."""
