@@ -16,10 +16,11 @@ if TYPE_CHECKING:
 @pytest.fixture(autouse=True)
 def _no_executor_is_left() -> Iterator[None]:
     yield
-    slot = _reusable._of_process
-    held, slot.held = slot.held, None
-    if held is not None:
-        held[0].shutdown(kill_workers=True)
+    slots = [*_reusable._of_process.values(), *_reusable._of_threads.slots.values()]
+    for slot in slots:
+        held, slot.held = slot.held, None
+        if held is not None:
+            held[0].shutdown(kill_workers=True)
 
 
 @pytest.fixture

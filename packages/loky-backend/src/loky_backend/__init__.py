@@ -9,6 +9,8 @@ if TYPE_CHECKING:
     from loky_spawn import SpawnError as SpawnError
 
     from ._budget import RestartBudget as RestartBudget
+    from ._context import LokyContext as LokyContext
+    from ._context import LokyInitMainContext as LokyInitMainContext
     from ._context import get_context as get_context
     from ._cpu import cpu_count as cpu_count
     from ._encoded import Encoded as Encoded
@@ -40,6 +42,8 @@ if TYPE_CHECKING:
     from ._memory import Excess as Excess
     from ._memory import MemoryWatch as MemoryWatch
     from ._memory import leak_limit as leak_limit
+    from ._mp_process import LokyInitMainProcess as LokyInitMainProcess
+    from ._mp_process import LokyProcess as LokyProcess
     from ._obituary import Obituary as Obituary
     from ._picklers import get_loky_pickler as get_loky_pickler
     from ._picklers import get_loky_pickler_name as get_loky_pickler_name
@@ -53,12 +57,16 @@ if TYPE_CHECKING:
     from ._starting import start_worker as start_worker
     from ._tree import kill_process_tree as kill_process_tree
     from ._worker import Worker as Worker
+    from ._wrapping import ByValue as ByValue
+    from ._wrapping import CallableByValue as CallableByValue
     from ._wrapping import wrap_non_picklable_objects as wrap_non_picklable_objects
 
 __version__ = "0.1.0"
 
 _HOME_OF = {
     "BackendError": "._errors",
+    "ByValue": "._wrapping",
+    "CallableByValue": "._wrapping",
     "DecodingError": "._errors",
     "Encoded": "._encoded",
     "EncodingError": "._errors",
@@ -68,6 +76,10 @@ _HOME_OF = {
     "FrameArrived": "._events",
     "FrameKind": "._frames",
     "Inheritance": "._inheriting",
+    "LokyContext": "._context",
+    "LokyInitMainContext": "._context",
+    "LokyInitMainProcess": "._mp_process",
+    "LokyProcess": "._mp_process",
     "MemoryWatch": "._memory",
     "Obituary": "._obituary",
     "PicklerChoiceError": "._errors",
@@ -108,6 +120,8 @@ _HOME_OF = {
 
 __all__ = [
     "BackendError",
+    "ByValue",
+    "CallableByValue",
     "DecodingError",
     "Encoded",
     "EncodingError",
@@ -117,6 +131,10 @@ __all__ = [
     "FrameArrived",
     "FrameKind",
     "Inheritance",
+    "LokyContext",
+    "LokyInitMainContext",
+    "LokyInitMainProcess",
+    "LokyProcess",
     "MemoryWatch",
     "Obituary",
     "PicklerChoiceError",
