@@ -121,16 +121,19 @@ class _Run:
         """Yield the results; cancels what has not started if the consumer stops early."""
         try:
             while self._waiting:
-                future, chunk = self._next()
-                for good, value in self._outcomes(future, chunk):
+                # Nothing here holds on to a result that was handed out: the last one to use it is
+                # the consumer.
+                outcomes = list(self._outcomes(*self._next()))
+                outcomes.reverse()
+                while outcomes:
                     self._in_flight -= 1
                     self._count()
-                    if good:
-                        yield value
+                    if outcomes[-1][0] or self._plan.on_error == "return":
+                        yield outcomes.pop()[1]
                     elif self._plan.on_error == "raise":
-                        raise value
-                    elif self._plan.on_error == "return":
-                        yield value
+                        raise outcomes.pop()[1]
+                    else:
+                        outcomes.pop()
                 if self._plan.buffersize is not None:
                     self.submit_up_to(self._plan.buffersize)
         finally:
