@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import gc
 import os
+import re
 import sys
 import threading
 import time
@@ -23,6 +24,8 @@ import psutil
 
 DESCRIPTORS = Path("/proc/self/fd")
 SHARED_MEMORY = Path("/dev/shm")
+# Made by the released loky and by joblib, which benchmarks may be running beside the tests.
+_OTHERS = re.compile(r"sem\.loky-|joblib_memmapping_folder_|loky-\d+-")
 
 ALLOWED_THREADS = {
     "loky-exit-watcher",  # one per process, from the first spawn until the interpreter exits
@@ -96,7 +99,7 @@ def _shared_memory() -> list[str]:
     found = []
     for entry in SHARED_MEMORY.iterdir():
         try:
-            if entry.lstat().st_uid == os.getuid():
+            if entry.lstat().st_uid == os.getuid() and not _OTHERS.match(entry.name):
                 found.append(entry.name)
         except FileNotFoundError:
             continue  # gone meanwhile: not ours to report
