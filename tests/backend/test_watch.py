@@ -120,8 +120,6 @@ def test_the_budget_of_crashes() -> None:
 @pytest.mark.skipif(sys.platform == "win32", reason="tests/spawn/test_windows.py has its own")
 def test_kill_process_tree_without_any_tool(monkeypatch: pytest.MonkeyPatch) -> None:
     """A `Popen` and its child end, with an empty PATH and no psutil; twice is no error."""
-    monkeypatch.setenv("PATH", "")
-    monkeypatch.setitem(sys.modules, "psutil", None)
     program = (
         "import subprocess, sys; c = subprocess.Popen([sys.executable, '-c', 'input()'],"
         " stdin=subprocess.PIPE); print(c.pid, flush=True); c.wait()"
@@ -130,7 +128,10 @@ def test_kill_process_tree_without_any_tool(monkeypatch: pytest.MonkeyPatch) -> 
     with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         grandchild = int(process.stdout.readline())
-        kill_process_tree(process)
+        with monkeypatch.context() as bare:
+            bare.setenv("PATH", "")
+            bare.setitem(sys.modules, "psutil", None)
+            kill_process_tree(process)
         assert process.returncode == -9
         assert process.stdout.read() == ""  # the grandchild held the other end
     assert all_gone([grandchild])  # its files are closed a moment before it is a zombie

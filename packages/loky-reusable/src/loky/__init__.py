@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from concurrent.futures import CancelledError as CancelledError
     from concurrent.futures import Executor as Executor
     from concurrent.futures import Future as Future
-    from concurrent.futures import TimeoutError as TimeoutError
+    from concurrent.futures import TimeoutError as TimeoutError  # noqa: A004 - its name there
     from concurrent.futures import as_completed as as_completed
     from concurrent.futures import wait as wait
 

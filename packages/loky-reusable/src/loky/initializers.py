@@ -1,1 +1,1 @@
-"""`loky.initializers`: it has no public name; tracing in workers is set up by the executor itself."""
+"""`loky.initializers`: no public name; the executor itself sets up tracing."""

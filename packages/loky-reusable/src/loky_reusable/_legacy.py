@@ -1,4 +1,4 @@
-"""Names of loky 3.7 whose spelling differs one row below: the same work, called as existing code does.
+"""Names of loky 3.7 whose spelling differs one row below: the same work.
 
 Nothing here is needed by new code.
 """

@@ -33,11 +33,11 @@ class Queue(queues.Queue):  # type: ignore[type-arg]
         super().__init__(maxsize, ctx=ctx or get_context("loky"))
         self.reducers = reducers
 
-    def __getstate__(self) -> tuple[Any, ...]:
-        return (super().__getstate__(), self.reducers)  # type: ignore[misc]
+    def __getstate__(self) -> Any:
+        return super().__getstate__(), self.reducers
 
-    def __setstate__(self, state: tuple[Any, ...]) -> None:
-        super().__setstate__(state[0])  # type: ignore[misc]
+    def __setstate__(self, state: Any) -> None:
+        super().__setstate__(state[0])
         self.reducers = state[1]
 
     def put(self, obj: Any, block: bool = True, timeout: float | None = None) -> None:
@@ -61,11 +61,11 @@ class SimpleQueue(queues.SimpleQueue):  # type: ignore[type-arg]
         super().__init__(ctx=ctx or get_context("loky"))
         self.reducers = reducers
 
-    def __getstate__(self) -> tuple[Any, ...]:
-        return (super().__getstate__(), self.reducers)  # type: ignore[misc]
+    def __getstate__(self) -> Any:
+        return super().__getstate__(), self.reducers
 
-    def __setstate__(self, state: tuple[Any, ...]) -> None:
-        super().__setstate__(state[0])  # type: ignore[misc]
+    def __setstate__(self, state: Any) -> None:
+        super().__setstate__(state[0])
         self.reducers = state[1]
 
     def put(self, obj: Any) -> None:

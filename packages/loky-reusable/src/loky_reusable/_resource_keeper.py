@@ -1,11 +1,11 @@
-"""The keeper of named resources: a process that counts references and deletes at zero, or at the end.
+"""The keeper of named resources: a process that counts references and deletes at zero.
 
 It is for files and folders that several processes map (joblib's arrays on disk). No executor needs
 it; it runs only from the first registration on, and ends with the last process that talks to it.
 
 Rules:
-1. A registration is counted before it is confirmed, so that whoever is told of a resource afterwards
-   cannot drop the last reference before the first one was counted.
+1. A registration is counted before it is confirmed, so that whoever hears of the resource
+   afterwards cannot drop the last reference before the first one was counted.
 2. The keeper ends when nobody is connected any more, however they ended; what is left is deleted,
    files before folders, and told on standard error.
 3. It imports no user code but the clean-up functions of kinds it does not know.

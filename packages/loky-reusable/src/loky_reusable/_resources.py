@@ -4,8 +4,8 @@ Rules:
 1. Importing it, and dropping references, starts no process; the first registration does.
 2. All processes of a program talk to one keeper (`_resource_keeper`): its address is in the
    environment, which workers inherit, under the name `VARIABLE`.
-3. References are dropped by finalizers, which strike anywhere, so `maybe_unlink` never blocks: what it
-   has to say is put into an outbox, which whoever has the lock empties.
+3. References are dropped by finalizers, which strike anywhere, so `maybe_unlink` never blocks: its
+   message is put into an outbox, which whoever has the lock empties.
 4. A keeper that is gone or does not answer is replaced by the next registration. What it counted is
    then deleted by those who made it, or not at all; nothing fails for that.
 """
@@ -16,7 +16,6 @@ import json
 import logging
 import os
 import secrets
-import socket
 import subprocess
 import sys
 import threading
@@ -27,6 +26,7 @@ from ._resource_keeper import CLEANERS, connect
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Callable, Iterator
 
 VARIABLE = "LOKY_RESOURCE_TRACKER"
@@ -163,7 +163,7 @@ class ResourceTracker:
 def _checked(name: str, rtype: str) -> tuple[str, str]:
     if rtype not in CLEANUP_FUNCTIONS:
         raise ValueError(f"resource type must be one of {sorted(CLEANUP_FUNCTIONS)}, got {rtype!r}")
-    return os.fspath(name), rtype
+    return rtype, os.fspath(name)
 
 
 def _reference(rtype: str) -> str:
