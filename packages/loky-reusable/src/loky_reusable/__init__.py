@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from loky_executor import cpu_count as cpu_count
     from loky_executor import get_loky_pickler as get_loky_pickler
     from loky_executor import get_loky_pickler_name as get_loky_pickler_name
-    from loky_executor import loads as loads
     from loky_executor import wrap_non_picklable_objects as wrap_non_picklable_objects
 
     from ._legacy import CURRENT_DEPTH as CURRENT_DEPTH
@@ -79,7 +78,6 @@ _HOME_OF = {
     "get_reusable_executor": "._reusable",
     "get_start_method": "._start_methods",
     "kill_process_tree": "._legacy",
-    "loads": "loky_executor",
     "register": "._legacy",
     "resource_tracker": "._resources",
     "set_loky_pickler": "._legacy",
@@ -119,7 +117,6 @@ __all__ = [
     "get_reusable_executor",
     "get_start_method",
     "kill_process_tree",
-    "loads",
     "register",
     "resource_tracker",
     "set_loky_pickler",

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 import logging
+import operator
 import os
 import threading
 from typing import Any
@@ -58,6 +59,7 @@ class ReusableExecutor(ProcessPoolExecutor):
         super().__init__(max_workers, context=context, timeout=timeout, **further)
         self.executor_id = next(_numbers) if executor_id is None else executor_id
         self._asked_timeout = timeout
+        self._asked_workers = super().max_workers
         self._submit_resize_lock = threading.RLock()  # joblib takes it; nothing here needs it
 
     def resize(self, max_workers: int, timeout: Any = _unset) -> None:
@@ -72,7 +74,13 @@ class ReusableExecutor(ProcessPoolExecutor):
         if timeout is _unset:
             timeout = self._asked_timeout
         super().resize(max_workers, timeout)
+        self._asked_workers = operator.index(max_workers)
         self._asked_timeout = timeout
+
+    @property
+    def max_workers(self) -> int:
+        """The most workers it may have, as asked for last; the scheduler follows in a moment."""
+        return self._asked_workers
 
     def _resize(self, max_workers: int | None) -> None:
         """Resize, as code written for loky 3.7 calls it."""

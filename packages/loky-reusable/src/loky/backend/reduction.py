@@ -1,11 +1,12 @@
 """`loky.backend.reduction`: which pickler is used, and the reducers it knows."""
 
+from pickle import loads
+
 from loky_reusable import (
     dump,
     dumps,
     get_loky_pickler,
     get_loky_pickler_name,
-    loads,
     register,
     set_loky_pickler,
 )
