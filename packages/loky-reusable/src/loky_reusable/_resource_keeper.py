@@ -178,6 +178,10 @@ class _Keeper:
             patience = 0 if alone else None
         self._counts.clean_all()
 
+    def close(self) -> None:
+        """Give back what it holds, but for the listener."""
+        self._selector.close()
+
     def _accept(self) -> None:
         try:
             connection, _address = self._listener.accept()
