@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from concurrent.futures import wait
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from loky_executor import PicklingError, ProcessPoolExecutor
+from loky_executor import (
+    BrokenProcessPool,
+    PicklingError,
+    ProcessPoolExecutor,
+    ShutdownExecutorError,
+)
 from support.executor_gate import Gate, pass_gate
 from support.executor_scripts import run_code
 from support.executor_waiting import all_gone, eventually
@@ -96,6 +102,23 @@ def test_a_reduce_that_hangs_holds_up_nothing_that_was_sent(
     finally:
         release.set()
         thread.join()
+
+
+def test_a_reduce_that_shuts_the_executor_down(single: ProcessPoolExecutor) -> None:
+    """The task came too late, and is told so: whoever waits for it does not wait for ever."""
+    future = single.submit(abs, Hostile(single.shutdown))
+    assert isinstance(future.exception(SECONDS), ShutdownExecutorError)
+
+
+def test_a_reduce_that_breaks_the_executor(single: ProcessPoolExecutor) -> None:
+    """The same if there is nothing left of it but a broken one."""
+
+    def break_it() -> None:
+        single.submit(os._exit, 1).exception(SECONDS)
+        single.shutdown()
+
+    future = single.submit(abs, Hostile(break_it))
+    assert isinstance(future.exception(SECONDS), BrokenProcessPool)
 
 
 def test_a_state_that_cannot_be_had(single: ProcessPoolExecutor) -> None:

@@ -35,6 +35,7 @@ from loky_backend import (
 from . import _effects as do
 from . import _events as on
 from ._callbacks import Callback, callback_runner
+from ._errors import ShutdownExecutorError
 from ._machine import Machine, Status
 from ._patience import wait_patiently
 from ._staff import Staff, WorkerInfo
@@ -115,6 +116,11 @@ class Pool:
             self.post(on.Submit(future.task, options, encoded))
         elif isinstance(error, KeyboardInterrupt):
             raise error  # Ctrl-C struck while this thread was pickling: it is meant for it
+        # 1. Here the record is made and posted, then `ended` is looked at. 2. `_give_back` sets
+        # `ended` before the reactor's last turn, which takes what was posted till then. Whichever
+        # comes first, a task that was late (its pickling took long) is answered by one of the two.
+        if self.ended.is_set():
+            self._tasks.fail(future.task, self._too_late())
         if not self._warm:
             self._warm = True
             from . import _verdict  # noqa: F401 - a slow import, while the first worker boots
@@ -317,6 +323,14 @@ class Pool:
         self._machine.status = Status.BROKEN
         self._tasks.fail_all(self._failed)
         self._give_back()
+        self._tasks.fail_all(self._failed)  # there is no last turn for those that came meanwhile
+
+    def _too_late(self) -> BaseException:
+        if self._machine.status is not Status.BROKEN:
+            return ShutdownExecutorError("the executor was shut down before the task was there")
+        from ._broken import BrokenProcessPool
+
+        return BrokenProcessPool("the executor broke before the task was there")
 
     def _failed(self, task: int) -> BaseException:
         error = BrokenExecutor(f"task {task}: the executor itself failed")
