@@ -30,11 +30,12 @@ BLAMELESS = (do.Cause.WORKER_DIED, do.Cause.TIMED_OUT, do.Cause.OVER_LIMIT)
 
 @dataclass
 class Crewman:
-    """A worker as the world has it: what it runs, and what waits in its channel."""
+    """A worker as the world has it: what it answered unheard, what it runs, what waits for it."""
 
     ready: bool = False
     leaving: bool = False
     killed: bool = False
+    unheard: list[int] = field(default_factory=list)  # answered, and nobody has read it yet
     running: int | None = None
     waiting: list[tuple[int, bool]] = field(default_factory=list)  # (task, needs a token)
 
@@ -44,8 +45,9 @@ class Crewman:
             self.running = self.waiting.pop(0)[0]
 
     def tasks(self) -> list[int]:
-        """All it holds."""
-        return ([] if self.running is None else [self.running]) + [t for t, _ in self.waiting]
+        """All it holds, as far as its parent can know."""
+        running = [] if self.running is None else [self.running]
+        return self.unheard + running + [task for task, _ in self.waiting]
 
 
 class World(RuleBasedStateMachine):
@@ -73,14 +75,21 @@ class World(RuleBasedStateMachine):
     def tell(self, event: on.Event) -> None:
         """Give an event, carry the effects out, and tell what they bring about at once."""
         told = [event]
+        steps = 0
         while told:
             for effect in self.machine.handle(told.pop(0), self.now):
                 told += self.carry_out(effect)
+            steps += 1
+            assert steps < 1000, "it asks for the same again and again"
         for worker in self.crew.values():
-            before = worker.running
-            worker.begin()
-            if worker.running is not None and worker.running != before:
-                self.begun[worker.running] += 1
+            self.begin(worker)
+
+    def begin(self, worker: Crewman) -> None:
+        """Let a worker begin its next task, if it can."""
+        before = worker.running
+        worker.begin()
+        if worker.running is not None and worker.running != before:
+            self.begun[worker.running] += 1
 
     def carry_out(self, effect: do.Effect) -> list[on.Event]:  # noqa: C901 - a case for each
         """Do one effect."""
@@ -147,20 +156,51 @@ class World(RuleBasedStateMachine):
         options = None if plain else on.TaskOptions(timeout, retries, priority)
         self.tell(on.Submit(task, options, encoded))
 
+    @rule(count=st.integers(4, 12))
+    def submit_many(self, count: int) -> None:
+        """A user submits plain tasks, more than there are workers."""
+        for _ in range(count):
+            self.submit(None, 0, 0, encoded=True)
+
     @precondition(lambda self: self.crew)
-    @rule(data=st.data(), count=st.integers(1, 4))
-    def work(self, data: st.DataObject, count: int) -> None:
-        """A worker gets ready, or answers some tasks."""
+    @rule(data=st.data(), count=st.integers(1, 12), heard=st.booleans())
+    def work(self, data: st.DataObject, count: int, heard: bool) -> None:
+        """A worker gets ready, or answers some tasks; they may be read at once or later."""
         ident = data.draw(st.sampled_from(sorted(self.crew)))
         worker = self.crew[ident]
         if not worker.ready:
             worker.ready = True
             self.tell(on.WorkerReady(ident))
             return
-        for _ in range(count):
-            if worker.running is None:
-                return
-            task, worker.running = worker.running, None
+        self.answer(ident, count, heard=heard)
+
+    def answer(self, ident: int, count: int, *, heard: bool) -> None:
+        """Have a worker answer up to some tasks."""
+        worker = self.crew[ident]
+        while count and worker.running is not None:
+            worker.unheard.append(worker.running)
+            worker.running = None
+            self.begin(worker)
+            if heard:
+                self.hear(ident)
+            count -= 1
+
+    @precondition(lambda self: len(self.crew) > 1)
+    @rule(data=st.data(), count=st.integers(0, 4))
+    def work_off(self, data: st.DataObject, count: int) -> None:
+        """All workers do what there is, but one that nobody hears of for a while."""
+        silent = data.draw(st.sampled_from(sorted(self.crew)))
+        for _ in range(self.next_task):
+            for ident, worker in list(self.crew.items()):
+                if ident != silent and worker.ready:
+                    self.answer(ident, 1, heard=True)
+        self.answer(silent, count, heard=False)
+
+    def hear(self, ident: int) -> None:
+        """Read what a worker has answered."""
+        unheard = self.crew[ident].unheard
+        while unheard:
+            task = unheard.pop(0)
             if self.machine.tasks.get(task) is not None:
                 self.end(task)
             self.tell(on.Answered(ident, task))
@@ -173,8 +213,12 @@ class World(RuleBasedStateMachine):
         worker = self.crew[ident]
         if crash and not (worker.leaving or worker.killed):
             return
-        del self.crew[ident]
-        self.dying = worker.running
+        self.bury(ident)
+
+    def bury(self, ident: int) -> None:
+        """Tell of a death; what the dead had answered comes first."""
+        self.hear(ident)
+        self.dying = self.crew.pop(ident).running
         self.tell(on.WorkerDied(ident))
         self.dying = None
 
@@ -252,18 +296,31 @@ class World(RuleBasedStateMachine):
             self.pass_time(100.0)
             for ident, worker in list(self.crew.items()):
                 if worker.killed or worker.leaving:
-                    del self.crew[ident]
-                    self.dying = worker.running
-                    self.tell(on.WorkerDied(ident))
+                    self.bury(ident)
                 elif not worker.ready:
                     worker.ready = True
                     self.tell(on.WorkerReady(ident))
-                elif worker.running is not None:
-                    task, worker.running = worker.running, None
-                    self.end(task)
-                    self.tell(on.Answered(ident, task))
+                elif worker.unheard or worker.running is not None:
+                    worker.unheard += [] if worker.running is None else [worker.running]
+                    worker.running = None
+                    self.hear(ident)
         assert self.ends == Counter(range(1, self.next_task))
         assert (self.machine.tasks, self.machine.workers, self.ended) == ({}, {}, 1)
+
+
+class Bustle(World):
+    """The same without accidents: the steps go into batches, recalls and resizes."""
+
+    die = kill_task = complain_of_memory = fail_to_spawn = None
+
+
+@pytest.mark.slow
+def test_batches_and_recalls_lead_to_rest() -> None:
+    """However late answers are read, tasks go to and fro a bounded number of times."""
+    run_state_machine_as_test(
+        Bustle,
+        settings=settings(max_examples=300, stateful_step_count=40, deadline=None, database=None),
+    )
 
 
 @pytest.mark.slow

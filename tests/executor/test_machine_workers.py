@@ -162,3 +162,17 @@ def test_numbers_of_workers_are_never_used_again() -> None:
     assert feed(machine, on.Submit(2), on.Encoded(2))[0] == do.Spawn(2)
     feed(machine, on.WorkerReady(2), on.Answered(2, 2), on.WorkerDied(2))
     assert feed(machine, on.Submit(3), on.Encoded(3))[0] == do.Spawn(3)
+
+
+def test_a_recall_that_brings_nothing_is_not_repeated() -> None:
+    """What a worker has begun cannot be had back: it is asked again only after it got new tasks."""
+    machine = Machine(2, Settings(depth=4, patience=1))
+    machine.pace.depth = 4
+    feed(machine, *(on.Submit(task, encoded=True) for task in range(1, 7)))
+    feed(machine, on.WorkerReady(1), on.WorkerReady(2))
+    first, second = machine.workers[1].assigned, machine.workers[2].assigned
+    assert (len(first), len(second)) == (3, 3)
+    feed(machine, *(on.Answered(2, task) for task in list(second)))
+    assert feed(machine, on.TimerFired(), now=1) == [do.Recall(1)]
+    assert do.Recall(1) not in feed(machine, on.TakenBack(1, ()), now=2)
+    assert do.Recall(1) not in feed(machine, on.TimerFired(), now=3)

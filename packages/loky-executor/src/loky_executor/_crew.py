@@ -38,6 +38,7 @@ class WorkerState:
         done: how many tasks it has answered.
         retiring: whether it gets no more tasks.
         recalled: whether its tasks were asked back, and no answer was told yet.
+        spent: whether it had nothing to give back, and got no task since then.
     """
 
     phase: Phase = Phase.STARTING
@@ -52,6 +53,7 @@ class WorkerState:
     done: int = 0
     retiring: bool = False
     recalled: bool = False
+    spent: bool = False
 
     def head(self) -> int | None:
         """The task that runs, None if there is none."""

@@ -164,6 +164,7 @@ class Machine(Roster):
         if state is None:
             return
         state.recalled = False
+        state.spent = not tasks
         for task in reversed(tasks):
             if task not in state.assigned:
                 continue

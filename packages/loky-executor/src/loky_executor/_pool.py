@@ -47,6 +47,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ._settings import PoolSettings
 
+_ROUNDS = 100  # of events that effects bring about, in one turn
 _GRACE = 1.0  # seconds between SIGTERM and SIGKILL
 _numbers = itertools.count(1)
 
@@ -215,15 +216,18 @@ class Pool:
         for event in events:
             self._translate(event)
         handle = self._machine.handle
-        while self._own:
+        for _ in range(_ROUNDS):
+            if not self._own:
+                return
             now = time.monotonic()
-            while self._own:
+            for _ in range(len(self._own)):
                 for effect in handle(self._own.popleft(), now):
                     self._carry_out(effect)
             for worker in self._unflushed:
                 for task in self._seats.flush(worker):
                     self._own.append(on.Dropped(task))
             self._unflushed.clear()
+        self._reactor.wake()  # the rest comes in the next turn, after what the workers have sent
 
     def _translate(self, event: Event) -> None:
         match event:

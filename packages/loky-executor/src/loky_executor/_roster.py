@@ -281,6 +281,7 @@ class Roster:
         state = self.workers[worker]
         first = not state.assigned
         state.assigned[task] = None
+        state.spent = False
         self.tasks[task] = Place.ASSIGNED
         self._ahead -= 1
         if first:
@@ -325,11 +326,18 @@ class Roster:
                 effects.append(do.Encode(task))
 
     def _rebalance(self, now: float, effects: list[do.Effect]) -> None:
-        """Give idle workers what waits behind a task that takes long."""
+        """Give idle workers what waits behind a task that takes long.
+
+        A worker that had nothing to give back is not asked again before it gets a new task:
+        1. A worker holds two tasks. It answers the first and begins the second; nobody has read
+           the answer yet, and the first is overdue. 2. It is recalled for an idle worker, and has
+           nothing to give. 3. That is an event of its own, after which it would be recalled again,
+           and so on: the answer would never be read.
+        """
         if not self._idle or self._ahead or self.settings.depth == 1:
             return
         for worker, state in self.workers.items():
-            if len(state.assigned) < 2 or state.recalled:
+            if len(state.assigned) < 2 or state.recalled or state.spent:
                 continue
             due = state.head_since + self.settings.patience
             if due <= now:
