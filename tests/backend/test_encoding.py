@@ -6,6 +6,7 @@ import array
 import io
 import pickle
 import sys
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -119,6 +120,13 @@ def test_the_main_module_goes_by_value(monkeypatch: pytest.MonkeyPatch) -> None:
     body = encode((function, (), {})).body
     monkeypatch.delattr(sys.modules["__main__"], "function")
     assert decode(body)[0]() == 11
+
+
+def test_encoding_while_cloudpickle_is_imported(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another thread is in the middle of that: its module is there, and empty still."""
+    monkeypatch.setitem(sys.modules, "cloudpickle", ModuleType("cloudpickle"))
+    assert decode(encode([1, 2]).body) == [1, 2]
+    assert decode(encode_whole({"a": memoryview(b"b")}))["a"] == b"b"
 
 
 def test_a_refused_attempt_leaves_no_buffers() -> None:

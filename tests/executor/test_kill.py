@@ -157,6 +157,19 @@ def test_ending_workers_that_never_were(method: str) -> None:
 
 
 @posix_only
+@pytest.mark.slow
+def test_ctrl_c_that_reaches_a_starting_worker(single: ProcessPoolExecutor) -> None:
+    """SIGINT again and again from the birth of a worker to its first answer does not end it."""
+    future = single.submit(tasks.with_pid, 0)
+    assert eventually(lambda: single._processes)
+    [(pid, worker)] = single._processes.items()
+    while not future.done():
+        worker.send_signal(signal.SIGINT)
+    assert isinstance(future.exception(), (type(None), KeyboardInterrupt))
+    assert single.submit(tasks.with_pid, 0).result(SECONDS)[1] == pid
+
+
+@posix_only
 def test_ctrl_c_that_reaches_an_idle_worker(single: ProcessPoolExecutor) -> None:
     """SIGINT sent to a worker without a task does nothing."""
     pid = single.submit(tasks.with_pid, 0).result(SECONDS)[1]

@@ -6,8 +6,8 @@
     start of 8 ms. Where it is missing, ``pickle`` is used. Checked on 3.10 to 3.14.
 
 ``_signal``
-    The C half of ``signal``, built into every CPython: a worker sets one handler, and ``signal``
-    imports ``enum`` (4 ms). Checked on 3.10 to 3.14.
+    The C half of ``signal``, built into every CPython: a worker sets one handler and its signal
+    mask, and ``signal`` imports ``enum`` (4 ms). Checked on 3.10 to 3.14.
 
 ``BaseProcess._Popen``, ``BaseProcess._start_method``
     Where a process class of `multiprocessing` says how its processes start. Set on classes of
@@ -25,6 +25,8 @@
 """
 
 from __future__ import annotations
+
+import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -58,12 +60,17 @@ __all__ = [
 
 
 def set_interrupt_handler(handler: Callable[[int, FrameType | None], object]) -> None:
-    """Call `handler(number, frame)` on SIGINT, in the main thread between two bytecodes."""
+    """Call `handler(number, frame)` on SIGINT, in the main thread between two bytecodes.
+
+    SIGINT is taken out of the signal mask; one that was held back is told at once.
+    """
     try:
         import _signal as calls  # type: ignore[import-not-found]
     except ImportError:
         import signal as calls
     calls.signal(calls.SIGINT, handler)
+    if sys.platform != "win32":
+        calls.pthread_sigmask(calls.SIG_UNBLOCK, (calls.SIGINT,))
 
 
 def start_processes_by(kind: type[SpawnProcess], start: Starter) -> None:

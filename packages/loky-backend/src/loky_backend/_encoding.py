@@ -13,7 +13,7 @@ import sys
 from . import _cpython
 from ._encoded import Encoded
 from ._frames import MAX_BUFFERS
-from ._picklers import choice
+from ._picklers import any_by_value, choice
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -191,6 +191,4 @@ def _needs_more(body: bytes) -> bool:
         b"multiprocessing.connection" in body or b"multiprocessing.managers" in body
     ):
         return True
-    if "cloudpickle" in _modules:
-        return bool(_modules["cloudpickle"].list_registry_pickle_by_value())
-    return False
+    return "cloudpickle" in _modules and any_by_value()

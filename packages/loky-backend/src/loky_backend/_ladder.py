@@ -23,7 +23,7 @@ from collections.abc import Mapping
 from . import _cpython
 from ._culprit import find_culprit
 from ._errors import EncodingError
-from ._picklers import choice, get_loky_pickler
+from ._picklers import any_by_value, choice, get_loky_pickler
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -193,10 +193,7 @@ def _rebuild_view(memory: Buffer, code: str, shape: tuple[int, ...]) -> memoryvi
 
 
 def _mentions_what_is_sent_by_value(body: bytes) -> bool:
-    if b"__main__" in body:
-        return True
-    cloudpickle = sys.modules.get("cloudpickle")
-    return cloudpickle is not None and bool(cloudpickle.list_registry_pickle_by_value())
+    return b"__main__" in body or any_by_value()
 
 
 def _kind_of(value: object) -> str:

@@ -8,6 +8,7 @@ Rules:
 from __future__ import annotations
 
 import os
+import sys
 
 from ._errors import PicklerChoiceError
 
@@ -119,6 +120,16 @@ def register(kind: type, reducer: Reducer) -> None:
         raise TypeError(f"the reducer of {kind.__name__} must be callable, got {reducer!r}")
     choice.registered = {**choice.registered, kind: reducer}
     choice.refresh()
+
+
+def any_by_value() -> bool:
+    """Whether any module is registered to be pickled by value; imports nothing. Any thread.
+
+    While another thread imports cloudpickle its module is there and has no names yet: nothing can
+    be registered then.
+    """
+    listed = getattr(sys.modules.get("cloudpickle"), "list_registry_pickle_by_value", None)
+    return listed is not None and bool(listed())
 
 
 def _pickler_of(name: str, source: str) -> type[Any]:

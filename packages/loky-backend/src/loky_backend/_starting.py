@@ -77,6 +77,7 @@ def start_worker(
             pass_fds=pass_fds,
             env=env,
             name=name or f"worker-{ident}",
+            hold_interrupt=True,  # one that strikes while it starts would end it
         )
         on_error.pop_all()
     claims = (*ours[1:], *theirs[1:])

@@ -31,6 +31,7 @@ def spawn(
     python: str | os.PathLike[str] | None = None,
     name: str | None = None,
     new_group: bool = True,
+    hold_interrupt: bool = False,
 ) -> ChildProcess:
     """Start a fresh Python, hand it bytes and sockets, and call one function in it.
 
@@ -55,6 +56,8 @@ def spawn(
         name: a name for messages; None means ``"child-PID"``.
         new_group: give the child a process group of its own (POSIX), so that Ctrl-C at the
             terminal reaches the parent alone and the child's own children end with it.
+        hold_interrupt: leave SIGINT blocked in the child (POSIX); the entry takes it out of the
+            signal mask when it is ready for it.
 
     Returns:
         The running child. Whoever holds it closes it (`ChildProcess.close`, or ``with``).
@@ -78,7 +81,7 @@ def spawn(
         python=get_executable() if python is None else _order.checked_path("python", python),
         flags=tuple(interpreter_flags()),
         new_group=bool(new_group),
-        unblock_interrupt=not interrupt_is_blocked(),
+        unblock_interrupt=not (hold_interrupt or interrupt_is_blocked()),
     )
     with interrupt_held_back():
         try:
