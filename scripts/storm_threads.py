@@ -248,8 +248,10 @@ class Thrower(threading.Thread):
             number = self.chance.choice([signal.SIGKILL, signal.SIGSTOP, signal.SIGINT])
             worker.send_signal(number)
             if number == signal.SIGSTOP:
-                self.submit(executor)
-                worker.send_signal(signal.SIGCONT)
+                try:
+                    self.submit(executor)
+                finally:
+                    worker.send_signal(signal.SIGCONT)
 
     def resize(self, executor: ProcessPoolExecutor) -> None:
         """Change the number of workers and when idle ones leave."""
