@@ -9,14 +9,24 @@ import textwrap
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
 SECONDS = 20.0
 
 
-def run_code(source: str, *, seconds: float = SECONDS) -> str:
-    """Run a program with `python -c`; return what it printed. Fails on an error or a hang."""
-    return _finish([sys.executable, "-c", textwrap.dedent(source)], None, seconds)
+def run_code(
+    source: str,
+    *,
+    seconds: float = SECONDS,
+    flags: Sequence[str] = (),
+    env: Mapping[str, str] | None = None,
+) -> str:
+    """Run a program with `python -c`; return what it printed. Fails on an error or a hang.
+
+    `flags` go to the interpreter, `env` changes the environment.
+    """
+    return _finish([sys.executable, *flags, "-c", textwrap.dedent(source)], None, seconds, env)
 
 
 def run_stdin(source: str, *, seconds: float = SECONDS) -> str:
@@ -37,7 +47,12 @@ def start_code(source: str) -> subprocess.Popen[str]:
     return subprocess.Popen(words, stdout=subprocess.PIPE, text=True, env=_environment())
 
 
-def _finish(words: list[str], given: str | None, seconds: float) -> str:
+def _finish(
+    words: list[str],
+    given: str | None,
+    seconds: float,
+    changes: Mapping[str, str] | None = None,
+) -> str:
     done = subprocess.run(
         words,
         input=given,
@@ -45,7 +60,7 @@ def _finish(words: list[str], given: str | None, seconds: float) -> str:
         text=True,
         timeout=seconds,
         check=False,
-        env=_environment(),
+        env={**_environment(), **(changes or {})},
     )
     assert (done.returncode, done.stderr) == (0, ""), f"{done.stdout}\n{done.stderr}"
     return done.stdout

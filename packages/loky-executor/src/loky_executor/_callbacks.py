@@ -5,14 +5,13 @@ from __future__ import annotations
 import logging
 from typing import Any, NamedTuple
 
+from ._journal import note
 from ._workshop import Workshop
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from concurrent.futures import Future
-
-_log = logging.getLogger("loky_executor")
 
 
 class Callback(NamedTuple):
@@ -32,11 +31,4 @@ def call(callback: Callback) -> None:
     try:
         callback.function(callback.future)
     except BaseException:  # noqa: BLE001 - SystemExit too must not end this thread
-        _report(callback.function)
-
-
-def _report(function: object) -> None:
-    try:
-        _log.exception("a done-callback raised: %r", function)
-    except BaseException:  # noqa: BLE001 - nor may a log handler or a __repr__
-        pass
+        note(logging.ERROR, "a done-callback raised: %r", callback.function, with_traceback=True)

@@ -132,7 +132,6 @@ class TaskFuture(Future[T]):
 
         Blocks the calling thread only; any thread.
         """
-        self._refuse_in_a_fork()
         self._await(timeout)
         try:
             value: Any = super().result(0)
@@ -147,7 +146,6 @@ class TaskFuture(Future[T]):
 
     def exception(self, timeout: float | None = None) -> BaseException | None:
         """Return what the task raised, or None; waits like `result`."""
-        self._refuse_in_a_fork()
         self._await(timeout)
         error = super().exception(0)
         if isinstance(error, EncodedFailure):
@@ -157,7 +155,11 @@ class TaskFuture(Future[T]):
 
     def _await(self, timeout: float | None) -> None:
         """Wait until the task is done; raises TimeoutError if the time is up before."""
-        if not self.done() and not wait_patiently(self._wait_once, timeout):
+        if self.done():
+            return
+        if self._pool is not None and self._pool.forked:
+            raise self._orphaned()  # another thread was just answering it when this one forked
+        if not wait_patiently(self._wait_once, timeout):
             raise FuturesTimeoutError
 
     def _wait_once(self, seconds: float | None) -> bool:
@@ -169,12 +171,19 @@ class TaskFuture(Future[T]):
             return self.done()
         return True
 
-    def _refuse_in_a_fork(self) -> None:
-        """Raise instead of waiting for ever: in a forked copy nobody answers what is pending."""
-        if self._pool is not None and self._pool.forked and not self.done():
-            raise ShutdownExecutorError(
-                f"task {self._task} belongs to the process this one was forked from"
-            )
+    def disown(self) -> None:
+        """Fail, in a forked copy of the process, where nobody answers what is pending.
+
+        Begins afresh, without callbacks and waiters: a thread that is not there any more may hold
+        the lock, or theirs.
+        """
+        super().__init__()
+        self.set_exception(self._orphaned())
+
+    def _orphaned(self) -> ShutdownExecutorError:
+        return ShutdownExecutorError(
+            f"task {self._task} belongs to the process this one was forked from"
+        )
 
     def cancel(self) -> bool:
         """Cancel the task if it did not start; say whether it is cancelled. Never blocks."""

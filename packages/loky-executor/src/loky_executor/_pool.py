@@ -193,6 +193,7 @@ class Pool:
     def disown(self) -> None:
         """Become unusable, in a forked copy of the process: threads and workers are not its."""
         self.forked = True
+        self._tasks.disown()
         self._seats.disown()
         self._reactor.disown()
         self.ended.set()

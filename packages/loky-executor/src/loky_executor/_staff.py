@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from loky_backend import MemoryWatch, start_worker
 
 from . import _events as on
+from ._journal import note
 from ._seats import Seats
 from ._workshop import Workshop
 
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
     from ._settings import PoolSettings
 
-_log = logging.getLogger("loky_executor")
 _TRANSIENT = (errno.EAGAIN, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS, errno.EINTR)
 _LOOK_EVERY = 1.0  # seconds between two looks at the memory of workers, while any is busy
 
@@ -153,7 +153,8 @@ class Staff:
             self._post((on.OverLimit if excess.hard else on.Retire)(excess.ident))
             if not excess.hard and excess.ident not in self._replaced:
                 self._replaced.add(excess.ident)
-                _log.info(
+                note(
+                    logging.INFO,
                     "worker %s-%d has %d MB and is replaced when its task is done",
                     self._name,
                     excess.ident,
