@@ -71,6 +71,11 @@ ON_PURPOSE = {
     "loky.reusable_executor._ReusablePoolExecutor: env": "by keyword only",
     "loky.reusable_executor._ReusablePoolExecutor: executor_id default": "None: the next number",
 }
+if sys.version_info >= (3, 14):
+    ON_PURPOSE |= {
+        f"loky.backend.process.{name}: kwargs default": "None, as in multiprocessing from 3.14 on"
+        for name in ("LokyProcess", "LokyInitMainProcess")
+    }
 
 # Runs in either interpreter: prints what each name is, and its parameters.
 LOOK = """

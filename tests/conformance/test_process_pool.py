@@ -103,9 +103,13 @@ def test_map_raises_where_the_error_is(executor: ProcessPoolExecutor) -> None:
         next(results)
 
 
-def test_map_times_out(executor: ProcessPoolExecutor, gate: Gate) -> None:
+def test_map_times_out(gate: Gate) -> None:
     """The timeout counts from the call of map; what was there in time was given."""
-    results = executor.map(_maybe_pass, [0, 0, gate.port], timeout=1)
+    executor = ProcessPoolExecutor(1)
+    executor.submit(abs, -1).result(SECONDS)  # starting a worker may take longer than the timeout
+    results = executor.map(_maybe_pass, [0, 0, gate.port], timeout=1, chunksize=1)
+    gate.arrivals()  # one worker, in order: the first two were done before the third began
+    assert eventually(lambda: executor.stats().answered >= 3)
     assert [next(results), next(results)] == [None, None]
     with pytest.raises(standard.TimeoutError):
         next(results)
