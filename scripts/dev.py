@@ -5,6 +5,8 @@ Usage: python3 scripts/dev.py COMMAND [ARGUMENT ...]
 
     example   run examples/hello.py
     test      run the tests (arguments go to pytest)
+    versions  run the tests on every other supported Python that is here: all of them on the oldest
+              and on the newest, the quick ones on those between
     lint      ruff: rules and format
     types     mypy --strict for linux, darwin and win32
     layers    import-linter: who may import whom
@@ -32,6 +34,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from interpreters import SUPPORTED, Interpreter, find_interpreters
+
 ROOT = Path(__file__).resolve().parent.parent
 TOOLS = ROOT / ".tools"
 REQUIREMENT = "hatch>=1.18,<2"
@@ -57,18 +61,55 @@ def main(arguments: list[str]) -> int:
         print(__doc__)
         return 0
     command, *rest = arguments
-    if command not in HATCH_COMMANDS and command != "wheels":
+    if command not in {*HATCH_COMMANDS, "versions", "wheels"}:
         return _refuse(f"no such command: {command!r}; `{sys.argv[0]} help` lists them")
     try:
         home = _tools()
     except subprocess.CalledProcessError as error:
         return _refuse(f"could not prepare {TOOLS.name}: {error}")
+    if command == "versions":
+        return _versions(home, rest)
     if command == "wheels":
         line = ["scripts/check_wheels.py", *rest]
     else:
         line = ["-m", "hatch", *HATCH_COMMANDS[command], *rest]
     line = [_python(home), *line]
     return subprocess.run(line, cwd=ROOT, env=_settings(home), check=False).returncode
+
+
+def _versions(home: Path, arguments: list[str]) -> int:
+    """Run the tests on the Pythons that are here, but for the one that runs this script.
+
+    That one has a command of its own, `test`. A Python that is not here is named, and no failure.
+    """
+    found = find_interpreters()
+    oldest_and_newest = {found[0].version, found[-1].version} if found else set()
+    own = sys.version_info[:2]
+    verdicts = []
+    for version in SUPPORTED:
+        name = ".".join(map(str, version))
+        there = next((one for one in found if one.version == version), None)
+        if there is None:
+            verdicts.append(f"{name}: not on this machine")
+        elif version == own:
+            verdicts.append(f"{name}: `dev.py test` runs it")
+        else:
+            script = "test" if version in oldest_and_newest else "quick"
+            _say(f"{name}: {script}, {there.path}")
+            code = _run_version(home, there, [f"versions:{script}", *arguments])
+            verdicts.append(f"{name}: {script} {f'FAILED ({code})' if code else 'passed'}")
+    print("\n".join(f"dev.py: {verdict}" for verdict in verdicts))
+    return int(any("FAILED" in verdict for verdict in verdicts))
+
+
+def _run_version(home: Path, interpreter: Interpreter, words: list[str]) -> int:
+    """Run a script of the matrix `versions` on one Python; return the exit code."""
+    settings = _settings(home)
+    # hatch looks for `python3.12` on the PATH first of all.
+    folders = [str(interpreter.path.parent), settings.get("PATH", os.defpath)]
+    settings["PATH"] = os.pathsep.join(folders)
+    line = [_python(home), "-m", "hatch", "run", f"+py={interpreter.name}", *words]
+    return subprocess.run(line, cwd=ROOT, env=settings, check=False).returncode
 
 
 def _tools() -> Path:
