@@ -74,11 +74,11 @@ class World(RuleBasedStateMachine):
 
     def tell(self, event: on.Event) -> None:
         """Give an event, carry the effects out, and tell what they bring about at once."""
-        told = [event]
+        told: tuple[on.Event, ...] = (event,)
         steps = 0
         while told:
-            for effect in self.machine.handle(told.pop(0), self.now):
-                told += self.carry_out(effect)
+            effects = self.machine.handle_all(told, self.now)
+            told = tuple(later for effect in effects for later in self.carry_out(effect))
             steps += 1
             assert steps < 1000, "it asks for the same again and again"
         for worker in self.crew.values():

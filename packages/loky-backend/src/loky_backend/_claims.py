@@ -82,6 +82,46 @@ class Claims:
         self.under_way = True
         return token
 
+    def send_for(self, batch: list[tuple[int, bool]]) -> list[int]:
+        """Send the tokens of several small tasks in one go.
+
+        Args:
+            batch: (task id, whether it is to have a token), in the order in which they are sent.
+
+        Returns:
+            For each its token, or -1 if it has none.
+
+        Raises:
+            OSError: the worker is dying, or was closed.
+        """
+        room = _NUMBERS - (self._issued - self._over) if self._ends else 0
+        wanting = [task for task, claim in batch if claim][:room]
+        issued = self._issued
+        tokens = [(issued + i) % _NUMBERS for i in range(len(wanting))]
+        # Noted before they are sent: from then on `take_back` may find them in the channel.
+        for token, task in zip(tokens, wanting, strict=True):
+            self._sent[token] = (task, -1)
+        count = self._send(bytes(tokens)) if tokens else 0
+        for token in tokens[count:]:
+            del self._sent[token]
+        self._issued = issued + count
+        self.under_way = self.under_way or count > 0
+        given = dict(zip(wanting[:count], tokens, strict=False))
+        for task, claim in batch:
+            issued += claim and task in given
+            if self.under_way:
+                self._marks[task] = issued
+        return [given.get(task, -1) if claim else -1 for task, claim in batch]
+
+    def _send(self, tokens: bytes) -> int:
+        """Send tokens; return how many the channel took."""
+        try:
+            return self._ends[0].send(tokens)
+        except OSError as error:
+            if error.errno not in _LATER:
+                raise
+            return 0
+
     def sent_unclaimed(self, task: int) -> None:
         """Take note of a task without token: its answer, too, says how far the worker is."""
         self._marks[task] = self._issued
@@ -91,7 +131,9 @@ class Claims:
         over = self._marks.pop(task, 0)
         if over > self._over:
             self._over = over
-            self.under_way = over != self._issued
+            if over == self._issued:
+                self.under_way = False
+                self._marks.clear()  # tasks without a token: their answers say no more than this
 
     def take_back(self) -> list[tuple[int, int]]:
         """Take back the tokens that the worker has not read; return (task, segment) of each."""

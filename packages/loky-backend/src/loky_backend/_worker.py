@@ -1,14 +1,8 @@
 """A worker process as its parent sees it: the child, its private channel, its claim tokens.
 
 Rules:
-1. `queue` and `flush` never block and never run user code; what the kernel does not take stays.
-2. Whoever holds `_writing` writes; nobody ever waits for it. A thread that cannot have it leaves
-   its frame in the outbox, where the holder finds it (it looks again after letting go).
-3. A token goes into the claim channel before its frame goes into the data channel, and a descriptor
-   goes with a token.
-4. A frame that was taken out of the outbox is sent: without a claim if there is no token to be
-   had, by the stream if its segment or the descriptor cannot be.
-5. `receive` is called by one thread at a time, the reactor's.
+1. `queue` and `flush` never block and never run user code (how they send: `_outgoing`).
+2. `receive` is called by one thread at a time, the reactor's.
 
 Facts:
 - unix(7): a descriptor arrives with the byte it was sent with, and is closed by the kernel if that
@@ -17,10 +11,6 @@ Facts:
 """
 
 from __future__ import annotations
-
-import sys
-import threading
-from collections import deque
 
 from loky_spawn import ChildFailedError, ChildProcess
 
@@ -31,13 +21,10 @@ from ._frames import (
     Frame,
     FrameKind,
     FrameReader,
-    SegmentUse,
-    encode_frame,
-    encode_placed_frame,
 )
 from ._obituary import Obituary, clip_failure
 from ._oom import oom_kills
-from ._pieces import MOST_AT_ONCE, batch_of, drop_sent, views_of
+from ._outgoing import Outgoing
 from ._platform import receive_descriptor
 from ._report import Report
 from ._segments import SegmentPool, SegmentReader, decode_numbers, encode_numbers
@@ -46,12 +33,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import socket
     from collections.abc import Callable
-    from typing import TypeAlias
 
     from ._encoded import Encoded
     from ._pieces import Buffer
-
-    Entry: TypeAlias = tuple[int, int, "Encoded | bytes | None", bool]
 
 
 _READS_PER_TURN = 16
@@ -99,19 +83,13 @@ class Worker:
         self.received = 0
         self.peak_memory: int | None = None
         self._oom_kills = oom_kills()
-        self.wants_write = False
         self.on_blocked: Callable[[Worker], None] | None = None
         self._claims = Claims(claims)
         self._claim_ends = claims
         self._segments = segments
-        self._takes_descriptors = False
-        self._asked_for_descriptors = False
         self._reader = FrameReader()
         self._mapped = SegmentReader(self._release)
-        self._outbox: deque[Entry] = deque()
-        self._unsent: list[memoryview] = []  # of whoever holds _writing
-        self._writing = threading.Lock()
-        self._closed = False
+        self._outgoing = Outgoing(ident, data, self._claims, segments)
         self._report = Report(child)
 
     # -- to the worker -----------------------------------------------------------------------
@@ -128,95 +106,18 @@ class Worker:
             claim: the worker must claim the task before it runs it, so `take_back` can have it.
         """
         self.stopping = self.stopping or kind == FrameKind.STOP
-        self._outbox.append((kind, task, content, claim))
+        self._outgoing.outbox.append((kind, task, content, claim))
 
     def flush(self) -> None:
         """Send what waits, as far as the kernel takes it. Never blocks; any thread."""
-        while self._outbox or self.wants_write:
-            if not self._writing.acquire(blocking=False):
-                return  # the holder looks into the outbox again after letting go
-            try:
-                self.wants_write = not self._write_out()
-            finally:
-                self._writing.release()
-            if self.wants_write:
-                if self.on_blocked is not None:
-                    self.on_blocked(self)
-                return
+        self._outgoing.flush()
+        if self._outgoing.blocked and self.on_blocked is not None:
+            self.on_blocked(self)
 
-    def _write_out(self) -> bool:
-        """Write until the outbox is empty (True) or the kernel takes no more (False)."""
-        while True:
-            try:
-                if not self._unsent:
-                    try:
-                        entry = self._outbox.popleft()
-                    except IndexError:
-                        return True
-                    self._unsent = self._pieces_of(*entry)
-                if self._unsent:
-                    self._send_some()
-            except BlockingIOError:
-                return False
-            except OSError:  # EPIPE, ECONNRESET: it is dying; its sentinel tells the reactor
-                self._unsent = []
-                self._outbox.clear()
-                if self._closed and self._segments is not None:
-                    self._segments.receiver_died(self.ident)  # what was lent to it since then
-                return True
-
-    def _pieces_of(
-        self, kind: int, task: int, content: Encoded | bytes | None, claim: bool
-    ) -> list[memoryview]:
-        """Make a frame, and send what goes before it."""
-        if content is None or isinstance(content, bytes):
-            return views_of(encode_frame(kind, task, content or b""))
-        use = self._segment_use(content)
-        token = -1
-        if claim or (use is not None and use.fresh):
-            token = self._send_token(task, use)
-        if token < 0:
-            if self._claims.under_way:
-                self._claims.sent_unclaimed(task)
-            if use is not None and use.fresh and self._segments is not None:
-                self._segments.not_delivered(use.number, self.ident)
-                use = None
-            token = 0
-        elif claim:
-            kind = FrameKind.CLAIMED_TASK
-        body, buffers = content.body, content.buffers
-        if use is None:
-            return views_of(encode_frame(kind, task, body, buffers, token))
-        return views_of(encode_placed_frame(kind, task, body, buffers, use, token=token))
-
-    def _segment_use(self, content: Encoded) -> SegmentUse | None:
-        if self._segments is None or not content.large:
-            return None
-        if not self._asked_for_descriptors:
-            self._asked_for_descriptors = True
-            self.queue(FrameKind.DESCRIPTORS)  # goes out after this task, which goes by stream
-        if not self._takes_descriptors or content.segment is None:
-            return None
-        number, positions = content.segment
-        fresh = self._segments.lend(number, self.ident)
-        return None if fresh is None else SegmentUse(number, positions, fresh)
-
-    def _send_token(self, task: int, use: SegmentUse | None) -> int:
-        """Send the token of a task, with the descriptor it needs; -1 if there is none."""
-        if use is None or self._segments is None:
-            return self._claims.send(task, -1, -1)
-        descriptor = self._segments.descriptor(use.number) if use.fresh else -1
-        return self._claims.send(task, use.number, descriptor)
-
-    def _send_some(self) -> None:
-        unsent = self._unsent
-        if len(unsent) == 1 and len(unsent[0]) <= MOST_AT_ONCE:
-            sent = self.socket.send(unsent[0])
-        elif sys.platform == "win32":
-            sent = self.socket.send(batch_of(unsent)[0])
-        else:
-            sent = self.socket.sendmsg(batch_of(unsent))
-        drop_sent(unsent, sent)
+    @property
+    def wants_write(self) -> bool:
+        """Whether the kernel did not take all of what was flushed."""
+        return self._outgoing.blocked
 
     def take_back(self) -> list[int]:
         """Take back the claimed tasks that the worker has not begun; return their ids.
@@ -278,7 +179,7 @@ class Worker:
                 self._fill(frame)
             return True
         if frame.kind == FrameKind.DESCRIPTORS:
-            self._takes_descriptors = True
+            self._outgoing.takes_descriptors = True
             if self._segments is not None:
                 self._segments.in_use = True
         elif frame.kind == FrameKind.RELEASE:
@@ -387,7 +288,7 @@ class Worker:
 
         What its tasks started ends with it, unless it was told to stop and exited with code 0.
         """
-        self._closed = True  # before the lent segments are taken back: see `_write_out`
+        self._outgoing.closed = True  # before the lent segments are taken back
         self.disown()
         self._mapped.close()
         if self._segments is not None:

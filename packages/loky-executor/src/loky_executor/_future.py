@@ -99,17 +99,25 @@ class EncodedFailure(Exception):  # noqa: N818 - no error but the bytes of one
 class TaskFuture(Future[T]):
     """A `concurrent.futures.Future` whose result is decoded by whoever asks for it."""
 
+    # What a `Future` sets up when it is made (a condition, lists) is most of the memory of a task
+    # that waits. Here it is made when it is first looked for, by whichever thread that is, and is
+    # found by `__getattr__` from then on; what a method assigns lies in this object as always.
+
     def __init__(self, pool: Owner | None = None, task: int = 0) -> None:
-        super().__init__()
         self._pool = pool
         self._task = task
-        self._first = iter(
-            (True,)
-        )  # whoever gets it says that the future started, or was cancelled
+        self._is_new = True  # whoever takes it out says that the future started, or was cancelled
+
+    def __getattr__(self, name: str) -> Any:
+        own = self.__dict__
+        parts = own.get("_parts")
+        if parts is None:
+            parts = own.setdefault("_parts", Future())  # one step: every thread gets the same
+        return getattr(parts, name)
 
     def start(self) -> bool:
         """Mark the task as running; False if it was cancelled. Later calls only tell which."""
-        if next(self._first, False):
+        if self.__dict__.pop("_is_new", False):
             return self.set_running_or_notify_cancel()
         return not self.cancelled()
 
@@ -189,7 +197,7 @@ class TaskFuture(Future[T]):
         """Cancel the task if it did not start; say whether it is cancelled. Never blocks."""
         if not super().cancel():
             return False
-        if next(self._first, False):
+        if self.__dict__.pop("_is_new", False):
             self.set_running_or_notify_cancel()  # `wait` and `as_completed` see it only then
         pool, self._pool = self._pool, None
         if pool is not None:

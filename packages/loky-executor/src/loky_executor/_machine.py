@@ -61,15 +61,27 @@ class Machine(Roster):
         self._failed_spawns = 0
         self._broken_by: tuple[do.Cause, int | None] = (do.Cause.SHUTDOWN, None)
 
-    def handle(self, event: on.Event, now: float) -> list[do.Effect]:  # noqa: C901, PLR0912
+    def handle(self, event: on.Event, now: float) -> list[do.Effect]:
         """Take one event and return what is to be done, in order.
 
         Args:
             event: what happened.
             now: seconds on a clock that never goes back.
         """
-        self.history.append((now, event))
+        return self.handle_all((event,), now)
+
+    def handle_all(self, events: tuple[on.Event, ...], now: float) -> list[do.Effect]:
+        """Take events of one moment, in order; tasks and workers are brought together once."""
         effects: list[do.Effect] = []
+        for event in events:
+            self.history.append((now, event))
+            self._note(event, now, effects)
+        self.settle(now, effects)
+        return effects
+
+    def _note(  # noqa: C901, PLR0912 - a line for each event
+        self, event: on.Event, now: float, effects: list[do.Effect]
+    ) -> None:
         match event:
             case on.Submit():
                 self._submit(event, effects)
@@ -108,8 +120,6 @@ class Machine(Roster):
                 self._break(effects, do.Cause.PARENT_FAILED)
             case _:
                 _assert_never(event)
-        self.settle(now, effects)
-        return effects
 
     # -- tasks -------------------------------------------------------------------------------
 

@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from ._settings import PoolSettings
 
 _ROUNDS = 100  # of events that effects bring about, in one turn
+_TELL_EVERY = 0.0005  # seconds for which the feeder collects what it has encoded
 _GRACE = 1.0  # seconds between SIGTERM and SIGKILL
 _numbers = itertools.count(1)
 
@@ -76,11 +77,14 @@ class Pool:
         self._own: deque[on.Event] = deque()  # of this turn; the reactor's
         self._history: tuple[str, ...] = ()  # as it was when the pool broke
         self._unflushed: dict[int, None] = {}  # workers with something in their outbox
+        self._unencoded: list[int] = []  # tasks for the feeder
         self._warm = False  # whether slow imports are done
         self._own_threads = f"{self.name}-"
         self._encodes_apart = bool(settings.job_reducers)
         self._callbacks = callback_runner(f"{self.name}-callbacks")
-        self._feeder: Workshop[int] = Workshop(f"{self.name}-feeder", self._encode, self._lost)
+        self._feeder: Workshop[tuple[int, ...]] = Workshop(
+            f"{self.name}-feeder", self._encode, self._lost
+        )
         self._reactor = Reactor(self._work, self._on_reactor_failure, f"{self.name}-reactor")
         self._staff = Staff(self.name, settings, self._reactor, self.post, self._lost)
         self._seats = self._staff.seats
@@ -216,19 +220,25 @@ class Pool:
         self._own.extend(self._inbox.popleft() for _ in range(len(self._inbox)))
         for event in events:
             self._translate(event)
-        handle = self._machine.handle
         for _ in range(_ROUNDS):
             if not self._own:
                 return
-            now = time.monotonic()
-            for _ in range(len(self._own)):
-                for effect in handle(self._own.popleft(), now):
-                    self._carry_out(effect)
-            for worker in self._unflushed:
-                for task in self._seats.flush(worker):
-                    self._own.append(on.Dropped(task))
-            self._unflushed.clear()
+            happened = tuple(self._own)
+            self._own.clear()
+            for effect in self._machine.handle_all(happened, time.monotonic()):
+                self._carry_out(effect)
+            self._hand_over()
         self._reactor.wake()  # the rest comes in the next turn, after what the workers have sent
+
+    def _hand_over(self) -> None:
+        """Give what was collected while effects were carried out to channels and feeder."""
+        for worker in self._unflushed:
+            for task in self._seats.flush(worker):
+                self._own.append(on.Dropped(task))
+        self._unflushed.clear()
+        if self._unencoded:
+            self._feeder.put(tuple(self._unencoded))
+            self._unencoded.clear()
 
     def _translate(self, event: Event) -> None:
         match event:
@@ -275,7 +285,7 @@ class Pool:
                 self._seats.stage(worker, (FrameKind.STOP, 0, None, False))
                 self._unflushed[worker] = None
             case do.Encode(task):
-                self._feeder.put(task)
+                self._unencoded.append(task)
             case do.Spawn(worker):
                 self._seats.reserve(worker)
                 self._staff.launcher.put(worker)
@@ -300,10 +310,17 @@ class Pool:
             case do.Ended():
                 self._give_back()
 
-    def _encode(self, task: int) -> None:
-        """Encode a task that waited; in the feeder."""
-        error = self._tasks.encode(task)
-        self.post(on.Encoded(task) if error is None else on.Dropped(task))
+    def _encode(self, tasks: tuple[int, ...]) -> None:
+        """Encode tasks that waited; in the feeder."""
+        told = time.monotonic()
+        for task in tasks:
+            error = self._tasks.encode(task)
+            self._inbox.append(on.Encoded(task) if error is None else on.Dropped(task))
+            now = time.monotonic()
+            if now - told > _TELL_EVERY:
+                told = now
+                self._reactor.wake()
+        self._reactor.wake()
 
     def _fail(self, effect: do.Fail) -> None:
         from ._verdict import verdict  # a slow import, which `submit` has done before

@@ -150,7 +150,8 @@ class Roster:
         state = self.workers[worker]
         was_head = state.head() == task
         del state.assigned[task]
-        self._show_room(worker, state, now)
+        if len(state.assigned) <= self.pace.depth // 2:  # it is filled up again when half is done
+            self._show_room(worker, state, now)
         if was_head:
             self._begin_head(state, now)
 
