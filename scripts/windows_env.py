@@ -130,10 +130,12 @@ def _build(cache: Path) -> None:
         _unpack_wheels(cache, draft / "Lib" / "site-packages")
         (draft / label.name).write_text(ingredients, encoding="utf-8")
         draft.rename(python)
-    # Written each time: it names the folder of this checkout.
+    # Looked at each time: it names the folder of this checkout.
     lines = [_windows_path(folder) for folder in SOURCES] + [WITHOUT_COPYFILE2]
+    text = "".join(f"{line}\n" for line in lines)
     packages = python / "Lib" / "site-packages" / "checkout.pth"
-    packages.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    if not packages.is_file() or packages.read_text(encoding="utf-8") != text:
+        packages.write_text(text, encoding="utf-8")  # not while another run starts, if it is there
 
 
 def _unpack_interpreter(cache: Path, target: Path) -> None:

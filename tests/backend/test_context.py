@@ -92,7 +92,6 @@ def test_an_exception_is_exit_code_one(loky: Any, capfd: pytest.CaptureFixture[s
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(sys.platform == "win32", reason="signals")
 @pytest.mark.parametrize(("way", "number"), [("terminate", 15), ("kill", 9)])
 def test_a_process_can_be_ended(loky: Any, way: str, number: int) -> None:
     """`terminate` and `kill` end it; `is_alive`, `sentinel` and `exitcode` tell."""
@@ -109,7 +108,6 @@ def test_a_process_can_be_ended(loky: Any, way: str, number: int) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(sys.platform == "win32", reason="POSIX")
 def test_a_child_reaped_by_somebody_else_is_no_hang(loky: Any) -> None:
     """`join` returns when the exit code was lost to another `waitpid`; it is 255 then."""
     event = loky.Event()
@@ -187,7 +185,6 @@ def test_what_cannot_be_pickled_starts_nothing(loky: Any) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(sys.platform == "win32", reason="a socket leaves a server thread behind there")
 def test_a_pipe_and_a_socket_go_along(context: Any) -> None:
     """A Connection and a socket as arguments are the same ends in the child."""
     ours, theirs = context.Pipe()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import multiprocessing
 import os
 import socket
-import sys
 from multiprocessing import resource_tracker
 from typing import TYPE_CHECKING, Any
 
@@ -18,9 +17,6 @@ from support import context_tasks as tasks
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-pytestmark = pytest.mark.skipif(
-    sys.platform == "win32", reason="descriptors are inherited on POSIX"
-)
 
 PATIENCE = 60.0
 ENTRY = f"{tasks.__name__}:answer_through"

@@ -14,7 +14,6 @@ EXAMPLE = re.compile(r"```python\n# (\w+\.py)\n(.*?)```\n+```text\n(.*?)```", re
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(sys.platform == "win32", reason="exit codes are told in other words there")
 def test_the_example_prints_what_the_readme_says(tmp_path: Path) -> None:
     """Saved under its name and run, the supervisor prints the text below it."""
     text = README.read_text(encoding="utf-8")

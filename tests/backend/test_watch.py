@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -117,7 +118,6 @@ def test_the_budget_of_crashes() -> None:
 
 
 @pytest.mark.faults
-@pytest.mark.skipif(sys.platform == "win32", reason="tests/spawn/test_windows.py has its own")
 def test_kill_process_tree_without_any_tool(monkeypatch: pytest.MonkeyPatch) -> None:
     """A `Popen` and its child end, with an empty PATH and no psutil; twice is no error."""
     program = (
@@ -132,7 +132,7 @@ def test_kill_process_tree_without_any_tool(monkeypatch: pytest.MonkeyPatch) -> 
             bare.setenv("PATH", "")
             bare.setitem(sys.modules, "psutil", None)
             kill_process_tree(process)
-        assert process.returncode == -9
+        assert process.returncode == (signal.SIGTERM if sys.platform == "win32" else -9)
         assert process.stdout.read() == ""  # the grandchild held the other end
     assert all_gone([grandchild])  # its files are closed a moment before it is a zombie
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import concurrent.futures as standard
 import os
 import signal
-import sys
 import threading
 import time
 import weakref
@@ -16,7 +15,7 @@ import pytest
 
 from loky_executor import ProcessPoolExecutor
 from support import executor_tasks as tasks
-from support.executor_gate import Gate, pass_gate
+from support.executor_gate import Gate, pass_gate, pass_gate_if_there
 from support.executor_scripts import run_code
 from support.executor_waiting import all_gone, eventually
 
@@ -107,17 +106,12 @@ def test_map_times_out(gate: Gate) -> None:
     """The timeout counts from the call of map; what was there in time was given."""
     executor = ProcessPoolExecutor(1)
     executor.submit(abs, -1).result(SECONDS)  # starting a worker may take longer than the timeout
-    results = executor.map(_maybe_pass, [0, 0, gate.port], timeout=1, chunksize=1)
+    results = executor.map(pass_gate_if_there, [0, 0, gate.port], timeout=1, chunksize=1)
     gate.arrivals()  # one worker, in order: the first two were done before the third began
     assert eventually(lambda: executor.stats().answered >= 3)
     assert [next(results), next(results)] == [None, None]
     with pytest.raises(standard.TimeoutError):
         next(results)
-
-
-def _maybe_pass(port: int) -> None:
-    if port:
-        pass_gate(port)
 
 
 def test_map_lets_go_of_results(executor: ProcessPoolExecutor) -> None:
@@ -256,7 +250,6 @@ def test_interpreter_exit_runs_what_was_submitted() -> None:
     assert run_code(program) == "apple\n"
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="os.times of children")
 def test_workers_are_no_zombies(executor: ProcessPoolExecutor) -> None:
     """After shutdown there is no child left to wait for."""
     executor.submit(time.perf_counter).result(SECONDS)

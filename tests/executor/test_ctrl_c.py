@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pty
 import re
 import signal
 import sys
@@ -12,10 +13,6 @@ import time
 import pytest
 
 from support.executor_waiting import all_gone
-
-if sys.platform == "win32":
-    pytest.skip("a matter of POSIX terminals", allow_module_level=True)
-import pty
 
 pytestmark = [
     pytest.mark.slow,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import signal
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -92,7 +91,6 @@ def test_exit_after_a_crash() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL")
 @pytest.mark.parametrize("task", ["time.sleep, 60", "sum, range(10**12)"])
 def test_workers_do_not_survive_their_parent(task: str) -> None:
     """SIGKILL of the parent: all workers are gone within a second, whatever they do."""
@@ -112,7 +110,7 @@ def test_workers_do_not_survive_their_parent(task: str) -> None:
     with start_code(program) as parent:
         assert parent.stdout is not None
         pids = [int(word) for word in parent.stdout.readline().split()]
-        parent.send_signal(signal.SIGKILL)
+        parent.kill()
     assert len(pids) == 2
     assert all_gone(pids, within=1)
 

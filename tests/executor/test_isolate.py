@@ -68,7 +68,7 @@ def test_the_worker_is_replaced(isolating: ProcessPoolExecutor, gate: Gate) -> N
         isolating.submit(pass_gate, gate.port)
     pids = gate.arrivals(2)
     for pid in pids:
-        os.kill(pid, signal.SIGKILL)
+        os.kill(pid, signal.SIGTERM)
     for _ in range(2):
         isolating.submit(pass_gate, gate.port)
     replaced = gate.arrivals(2)
@@ -177,7 +177,7 @@ def test_every_error_of_a_broken_pool_has_its_facts(
     """Each future has its own instance, with `execution` and the scheduler's history."""
     running = [executor.submit(pass_gate, gate.port) for _ in range(2)]
     waiting = [executor.submit(abs, -1) for _ in range(20)]
-    os.kill(gate.arrivals(2)[0], signal.SIGKILL)
+    os.kill(gate.arrivals(2)[0], signal.SIGTERM)
     errors = [future.exception(SECONDS) for future in running + waiting]
     assert all(isinstance(error, BrokenProcessPool) for error in errors)
     assert len({id(error) for error in errors}) == 22

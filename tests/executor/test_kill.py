@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import pickle
 import signal
-import sys
 from concurrent.futures import CancelledError, as_completed, wait
 from typing import TYPE_CHECKING
 
@@ -15,14 +14,13 @@ from loky_executor import ProcessPoolExecutor, ShutdownExecutorError, WorkersKil
 from support import executor_tasks as tasks
 from support import executor_trouble as trouble
 from support.executor_gate import pass_gate
-from support.executor_waiting import all_gone, eventually, occupancy
+from support.executor_waiting import alive, all_gone, eventually, occupancy
 
 if TYPE_CHECKING:
     from support.executor_gate import Gate
 
 SECONDS = 10
 pytestmark = pytest.mark.faults
-posix_only = pytest.mark.skipif(sys.platform == "win32", reason="there are no signals")
 
 
 def test_killing_a_task_that_waits(single: ProcessPoolExecutor, gate: Gate) -> None:
@@ -49,7 +47,7 @@ def test_killing_a_task_that_runs(gate: Gate, on_crash: str) -> None:
         assert futures[0].kill()
         with pytest.raises(CancelledError):
             futures[0].result(SECONDS)
-        assert eventually(lambda: sum(map(os.path.exists, [f"/proc/{pid}" for pid in pids])) < 2)
+        assert eventually(lambda: sum(map(alive, pids)) < 2)
         gate.open()
         assert futures[1].result(SECONDS) == 1
         assert [future.result(SECONDS) for future in rest] == list(range(50))
@@ -156,7 +154,6 @@ def test_ending_workers_that_never_were(method: str) -> None:
     getattr(executor, method)()
 
 
-@posix_only
 @pytest.mark.slow
 def test_ctrl_c_that_reaches_a_starting_worker(single: ProcessPoolExecutor) -> None:
     """SIGINT again and again from the birth of a worker to its first answer does not end it."""
@@ -169,7 +166,6 @@ def test_ctrl_c_that_reaches_a_starting_worker(single: ProcessPoolExecutor) -> N
     assert single.submit(tasks.with_pid, 0).result(SECONDS)[1] == pid
 
 
-@posix_only
 def test_ctrl_c_that_reaches_an_idle_worker(single: ProcessPoolExecutor) -> None:
     """SIGINT sent to a worker without a task does nothing."""
     pid = single.submit(tasks.with_pid, 0).result(SECONDS)[1]
@@ -178,7 +174,6 @@ def test_ctrl_c_that_reaches_an_idle_worker(single: ProcessPoolExecutor) -> None
     assert single.submit(tasks.with_pid, 0).result(SECONDS)[1] == pid
 
 
-@posix_only
 def test_ctrl_c_that_reaches_a_busy_worker(single: ProcessPoolExecutor, gate: Gate) -> None:
     """SIGINT ends the task with KeyboardInterrupt, and not the worker."""
     future = single.submit(pass_gate, gate.port)
@@ -188,7 +183,6 @@ def test_ctrl_c_that_reaches_a_busy_worker(single: ProcessPoolExecutor, gate: Ga
     assert single.submit(tasks.with_pid, 0).result(SECONDS)[1] == pid
 
 
-@posix_only
 @pytest.mark.slow
 def test_many_interrupts_break_nothing(single: ProcessPoolExecutor) -> None:
     """Whenever SIGINT strikes a worker: each task ends, the process stays."""

@@ -11,7 +11,6 @@ import pytest
 
 from support.executor_scripts import run_code
 
-posix_only = pytest.mark.skipif(sys.platform == "win32", reason="a matter of POSIX")
 START = """
     import faulthandler
     faulthandler.dump_traceback_later(10, exit=True)
@@ -47,7 +46,6 @@ def test_a_finalizer_that_submits() -> None:
     assert run_code(START + program) == "True {1}\n"
 
 
-@posix_only
 @pytest.mark.slow
 def test_a_signal_handler_that_submits() -> None:
     """A handler that submits at any moment neither deadlocks nor loses a task."""
@@ -128,7 +126,6 @@ def test_pickling_that_exits_loses_no_other_task() -> None:
     assert run_code(START + program) == "5 0 SystemExit\n"
 
 
-@posix_only
 @pytest.mark.slow
 @pytest.mark.parametrize("pause", [0.003, 0.0071, 0.011])
 def test_an_interrupted_submit_loses_no_other_task(pause: float) -> None:
@@ -157,7 +154,6 @@ def test_an_interrupted_submit_loses_no_other_task(pause: float) -> None:
     assert run_code(START + program) == "0\n"
 
 
-@posix_only
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_a_forked_copy_cannot_touch_the_workers() -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import signal
-import sys
 import time
 from concurrent.futures import TimeoutError as FuturesTimeoutError
 from typing import TYPE_CHECKING
@@ -23,10 +22,8 @@ if TYPE_CHECKING:
     from support.executor_gate import Gate
 
 SECONDS = 30
-posix_only = pytest.mark.skipif(sys.platform == "win32", reason="signals that stop, and fork")
 
 
-@posix_only
 @pytest.mark.slow
 def test_a_forked_child_has_one_of_its_own() -> None:
     """The child's works, the parent's goes on, and neither touches the other's workers."""
@@ -94,7 +91,6 @@ def test_a_program_that_just_ends() -> None:
     assert all_gone([int(pid)])
 
 
-@posix_only
 @pytest.mark.slow
 @pytest.mark.faults
 def test_a_stopped_worker_goes_on(gate: Gate) -> None:
@@ -112,7 +108,6 @@ def test_a_stopped_worker_goes_on(gate: Gate) -> None:
     assert future.result(SECONDS) == "answer"
 
 
-@posix_only
 @pytest.mark.slow
 @pytest.mark.faults
 def test_an_idle_worker_stopped_past_the_timeout() -> None:
@@ -126,7 +121,6 @@ def test_an_idle_worker_stopped_past_the_timeout() -> None:
     assert all_gone([pid])
 
 
-@posix_only
 @pytest.mark.slow
 @pytest.mark.faults
 def test_a_stopped_program_goes_on() -> None:

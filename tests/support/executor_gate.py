@@ -51,3 +51,9 @@ def pass_gate(port: int, value: object = None) -> object:
     except ConnectionError:
         pass  # it is open
     return value
+
+
+def pass_gate_if_there(port: int) -> None:
+    """Wait at a gate, unless its number is 0."""
+    if port:
+        pass_gate(port)

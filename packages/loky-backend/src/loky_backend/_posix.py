@@ -13,13 +13,18 @@ from ._pieces import batch_of, drop_sent, views_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import selectors
     import socket
+    from collections.abc import Callable
 
     from loky_spawn import Handover
 
     from ._pieces import Buffer
+    from ._worker import Worker
 
 assert sys.platform != "win32"
+
+_READ = 1  # selectors.EVENT_READ, which workers, who load this module, do not import
 
 
 class Wire:
@@ -100,3 +105,15 @@ def receive_descriptor(channel: socket.socket) -> tuple[bytes, int]:
 def dump_stacks_on(number: int, report: int) -> None:
     """Have a signal write the stacks of all threads to `report`, even while the GIL is held."""
     faulthandler.register(number, file=report, chain=False)
+
+
+def watch_death(
+    selector: selectors.BaseSelector, worker: Worker, _tell: Callable[[], None]
+) -> None:
+    """Have `selector` select `(worker, "sentinel")` when the worker is dead."""
+    selector.register(worker.child.sentinel, _READ, (worker, "sentinel"))
+
+
+def unwatch_death(selector: selectors.BaseSelector, worker: Worker) -> None:
+    """End what `watch_death` began."""
+    selector.unregister(worker.child.sentinel)

@@ -10,6 +10,7 @@ Rules:
 Facts:
 - A socket whose other end's holders are all dead reads to its end and then gives EOF; a
   grandchild that holds a copy keeps it open, so death is what the sentinel says, not EOF.
+- On Windows `select` takes sockets only: there `watch_death` has a thread wait for each worker.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from collections import deque
 from ._errors import ProtocolError
 from ._events import Event, FrameArrived, TimerFired, WorkerDied, WorkerReady
 from ._frames import FrameKind
+from ._platform import unwatch_death, watch_death
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -67,6 +69,7 @@ class Reactor:
         self._timers: dict[str, float] = {}
         self._overdue: dict[int, tuple[float, str]] = {}  # when a worker is to be killed, and why
         self._workers: dict[int, Worker] = {}
+        self._dead: deque[Worker] = deque()  # told by `watch_death` where `select` cannot
         self._running = True
         self._permission: deque[bytes | None] = deque(_PERMISSION)
         self._closed = False
@@ -159,22 +162,29 @@ class Reactor:
         for key, mask in ready:
             if key.data is None:
                 self._drain_wakes()
-                continue
-            worker, role = key.data
-            if worker.ident not in self._workers:
-                continue  # buried earlier in this turn
-            if role == "sentinel":
-                if worker.child.poll():
-                    self._bury(worker, events)
-                continue
-            if mask & selectors.EVENT_WRITE:
-                self._write(worker)
-            if mask & selectors.EVENT_READ:
-                self._read(worker, events)
+            else:
+                worker, role = key.data
+                self._serve(worker, role, mask, events)
+        while self._dead:
+            worker = self._dead.popleft()
+            if worker.ident in self._workers:
+                self._bury(worker, events)
         self._fire_timers(events)
         while self._calls:
             self._calls.popleft()()
         self._sink(events)
+
+    def _serve(self, worker: Worker, role: str, mask: int, events: list[Event]) -> None:
+        if worker.ident not in self._workers:
+            return  # buried earlier in this turn
+        if role == "sentinel":
+            if worker.child.poll():
+                self._bury(worker, events)
+            return
+        if mask & selectors.EVENT_WRITE:
+            self._write(worker)
+        if mask & selectors.EVENT_READ:
+            self._read(worker, events)
 
     def _time_to_next_timer(self) -> float | None:
         if self._calls:
@@ -205,11 +215,16 @@ class Reactor:
     def _watch(self, worker: Worker) -> None:
         self._workers[worker.ident] = worker
         self._selector.register(worker.socket, selectors.EVENT_READ, (worker, "data"))
-        self._selector.register(worker.child.sentinel, selectors.EVENT_READ, (worker, "sentinel"))
+        watch_death(self._selector, worker, lambda: self._note_death(worker))
         if worker.start_timeout is not None:
             self._overdue[worker.ident] = time.monotonic() + worker.start_timeout, _NOT_READY
         if worker.wants_write:
             self._watch_for_write(worker)
+
+    def _note_death(self, worker: Worker) -> None:
+        """Have a worker buried that is dead. Any thread."""
+        self._dead.append(worker)
+        self.wake()
 
     def _watch_for_write(self, worker: Worker) -> None:
         if worker.ident in self._workers and not worker.ended:
@@ -253,7 +268,7 @@ class Reactor:
         What it left may hold a copy of its channel and write for ever: that is killed, and not
         more is read than the channel can have held when the worker died.
         """
-        self._selector.unregister(worker.child.sentinel)
+        unwatch_death(self._selector, worker)
         if not worker.left_cleanly:
             worker.child.kill_tree()
         if not worker.ended:

@@ -70,6 +70,9 @@ def start_worker(
         always.callback(theirs[0].close)
         for end in (*ours, *theirs[1:]):
             end.setblocking(False)
+        if sys.platform == "win32":  # there a socket pair is a TCP connection
+            for end in (ours[0], theirs[0]):
+                end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, True)
         child = spawn(
             _ENTRY,
             payload=marshal.dumps(settings),

@@ -9,11 +9,14 @@ import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import selectors
     import socket
+    from collections.abc import Callable
 
-    from loky_spawn import Handover
+    from loky_spawn import ChildProcess, Handover
 
     from ._pieces import Buffer
+    from ._worker import Worker
 
 assert sys.platform == "win32"
 
@@ -61,3 +64,29 @@ def receive_descriptor(_channel: socket.socket) -> tuple[bytes, int]:
 
 def dump_stacks_on(_number: int, _report: int) -> None:
     """Do nothing: Windows has no signal that could ask for the stacks."""
+
+
+def watch_death(
+    _selector: selectors.BaseSelector, worker: Worker, tell: Callable[[], None]
+) -> None:
+    """Call `tell` in a thread of its own when the worker is dead.
+
+    A thread each, since one call waits for no more than 63 handles. It ends with the worker.
+
+    Raises:
+        RuntimeError: there are no more threads to be had.
+    """
+    import threading
+
+    name = f"loky-wait-{worker.child.pid}"
+    args = (worker.child, tell)
+    threading.Thread(target=_tell_death, args=args, name=name, daemon=True).start()
+
+
+def _tell_death(child: ChildProcess, tell: Callable[[], None]) -> None:
+    child.wait()
+    tell()
+
+
+def unwatch_death(_selector: selectors.BaseSelector, _worker: Worker) -> None:
+    """Do nothing: the thread ends by itself."""

@@ -46,7 +46,7 @@ def main(handover: Handover) -> None:
         dump_stacks_on(settings["dump_signal"], handover.report)
     try:
         _WorkerLoop(Wire(handover)).run(settings["reducers"], settings["initializer"])
-    except (BrokenPipeError, ConnectionResetError):
+    except (BrokenPipeError, ConnectionAbortedError, ConnectionResetError):
         pass  # the parent gave this worker up; nobody is left to be told anything
 
 

@@ -49,6 +49,7 @@ if TYPE_CHECKING:
 
 _ROUNDS = 100  # of events that effects bring about, in one turn
 _TELL_EVERY = 0.0005  # seconds for which the feeder collects what it has encoded
+_MOST_AT_ONCE = 1024  # events of the inbox in one turn
 _GRACE = 1.0  # seconds between SIGTERM and SIGKILL
 _numbers = itertools.count(1)
 
@@ -216,8 +217,12 @@ class Pool:
 
     def _work(self, events: list[Event]) -> None:
         """Take what happened, decide, and carry it out; in the reactor's thread, once a turn."""
-        # Only what is there now: threads that never stop posting must not keep the sockets waiting.
-        self._own.extend(self._inbox.popleft() for _ in range(len(self._inbox)))
+        # Only some of what is there now: threads that never stop posting, and post more the longer
+        # a turn takes, must not keep the sockets waiting.
+        count = min(len(self._inbox), _MOST_AT_ONCE)
+        self._own.extend(self._inbox.popleft() for _ in range(count))
+        if self._inbox:
+            self._reactor.wake()
         for event in events:
             self._translate(event)
         for _ in range(_ROUNDS):

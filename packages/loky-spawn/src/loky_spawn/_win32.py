@@ -15,7 +15,8 @@ Facts:
 - CreateProcess fails with ERROR_DIRECTORY (267) for the working directory, with other numbers for
   the program; `subprocess` adds no file name.
 - An exit code is an unsigned number of 32 bits; a crash gives an NTSTATUS (0xC0000005).
-- WaitForSingleObject is not interrupted by Ctrl-C: a long wait is cut into slices.
+- WaitForSingleObject is not interrupted by Ctrl-C: a long wait of the main thread, which runs its
+  handler, is cut into slices.
 """
 
 # ruff: noqa: E402 (the assertion comes before the imports, so that mypy skips those elsewhere)
@@ -66,6 +67,7 @@ _KILLED = 9  # the exit code of a child that was killed; the number of SIGKILL e
 _MARSHAL_VERSION = 4
 _REPORT_LIMIT = 1 << 20
 _SLICE = 0.5  # seconds; how long Ctrl-C may have to wait
+_LONG_SLICE = 3600.0  # seconds; WaitForSingleObject counts milliseconds in 32 bits
 _STANDARD_OUTPUT, _STANDARD_ERROR = -11, -12
 
 
@@ -104,11 +106,13 @@ class WindowsChild:
 
     def wait(self, timeout: float | None) -> bool:
         deadline = None if timeout is None else time.monotonic() + timeout
+        in_main = threading.current_thread() is threading.main_thread()
+        longest = _SLICE if in_main else _LONG_SLICE
         while not self.poll():
-            remaining = _SLICE if deadline is None else deadline - time.monotonic()
+            remaining = longest if deadline is None else deadline - time.monotonic()
             if remaining <= 0:
                 return False
-            _kernel32.wait_for(self.sentinel, min(remaining, _SLICE))
+            _kernel32.wait_for(self.sentinel, min(remaining, longest))
         return True
 
     def send_signal(self, number: int) -> None:
