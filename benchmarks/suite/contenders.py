@@ -19,6 +19,7 @@ class Futures:
 
     submits = True
     workers_are_children = True
+    ends_of_handle = staticmethod(tasks.ends)  # what reads an array that came as a handle
 
     def __init__(self, workers: int) -> None:
         self.workers = workers
@@ -65,6 +66,8 @@ class Loky(Futures):
 
 class Ours(Loky):
     """Ours also has handles."""
+
+    ends_of_handle = staticmethod(tasks.ends_of_shared)
 
     def share(self, value: Any) -> Any:
         """Place the value in read-only memory."""

@@ -116,12 +116,12 @@ def array_trip(pool: Futures, size: int) -> dict[str, float]:
     return {"first_s": first, "seconds": statistics.median(times)}
 
 
-def _fifty(pool: Futures, argument: Any) -> None:
+def _fifty(pool: Futures, task: Any, argument: Any) -> None:
     if pool.submits:
-        handles = [pool.submit(tasks.ends, argument) for _ in range(50)]
+        handles = [pool.submit(task, argument) for _ in range(50)]
         sums = [pool.result(handle) for handle in handles]
     else:
-        sums = pool.map(tasks.ends, [argument] * 50)
+        sums = pool.map(task, [argument] * 50)
     if sums != [14.0] * 50:
         raise RuntimeError("wrong results")
 
@@ -130,7 +130,7 @@ def array_argument(pool: Futures, size: int) -> dict[str, float]:
     """Give the same array to 50 tasks."""
     array = _array(size)
     start = now()
-    _fifty(pool, array)
+    _fifty(pool, tasks.ends, array)
     return {"seconds": now() - start}
 
 
@@ -138,7 +138,7 @@ def array_handle(pool: Futures, size: int) -> dict[str, float]:
     """Give the same array to 50 tasks by a handle; placing it counts."""
     array = _array(size)
     start = now()
-    _fifty(pool, pool.share(array))
+    _fifty(pool, pool.ends_of_handle, pool.share(array))
     return {"seconds": now() - start}
 
 

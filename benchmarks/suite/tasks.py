@@ -20,6 +20,11 @@ def ends(array: object) -> float:
     return float(array[0]) + float(array[-1])  # type: ignore[index]
 
 
+def ends_of_shared(handle: object) -> float:
+    """Do the same with an array that comes as a handle of ours."""
+    return ends(handle.get())  # type: ignore[attr-defined]
+
+
 def pid(seconds: float = 0.0) -> int:
     """Say which process this is, after a while."""
     time.sleep(seconds)

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from ._errors import PicklerChoiceError as PicklerChoiceError
     from ._errors import ProtocolError as ProtocolError
     from ._errors import RemoteTraceback as RemoteTraceback
+    from ._errors import SharedMemoryError as SharedMemoryError
     from ._errors import WorkerDiedError as WorkerDiedError
     from ._errors import WorkerStartError as WorkerStartError
     from ._events import Event as Event
@@ -54,6 +55,10 @@ if TYPE_CHECKING:
     from ._segments import SegmentPool as SegmentPool
     from ._settings import apply_settings as apply_settings
     from ._settings import pack_settings as pack_settings
+    from ._sharing import Memory as Memory
+    from ._sharing import Shared as Shared
+    from ._sharing import encode_lending as encode_lending
+    from ._sharing import share as share
     from ._starting import start_worker as start_worker
     from ._tree import kill_process_tree as kill_process_tree
     from ._worker import Worker as Worker
@@ -80,6 +85,7 @@ _HOME_OF = {
     "LokyInitMainContext": "._context",
     "LokyInitMainProcess": "._mp_process",
     "LokyProcess": "._mp_process",
+    "Memory": "._sharing",
     "MemoryWatch": "._memory",
     "Obituary": "._obituary",
     "PicklerChoiceError": "._errors",
@@ -88,6 +94,8 @@ _HOME_OF = {
     "RemoteTraceback": "._errors",
     "RestartBudget": "._budget",
     "SegmentPool": "._segments",
+    "Shared": "._sharing",
+    "SharedMemoryError": "._errors",
     "SpawnError": "loky_spawn",
     "TimerFired": "._events",
     "Worker": "._worker",
@@ -103,6 +111,7 @@ _HOME_OF = {
     "dumps": "._encoding",
     "encode": "._encoding",
     "encode_frame": "._frames",
+    "encode_lending": "._sharing",
     "encode_whole": "._encoding",
     "get_context": "._context",
     "get_loky_pickler": "._picklers",
@@ -114,6 +123,7 @@ _HOME_OF = {
     "rebuild_failure": "._failures",
     "register": "._picklers",
     "set_loky_pickler": "._picklers",
+    "share": "._sharing",
     "start_worker": "._starting",
     "wrap_non_picklable_objects": "._wrapping",
 }
@@ -135,6 +145,7 @@ __all__ = [
     "LokyInitMainContext",
     "LokyInitMainProcess",
     "LokyProcess",
+    "Memory",
     "MemoryWatch",
     "Obituary",
     "PicklerChoiceError",
@@ -143,6 +154,8 @@ __all__ = [
     "RemoteTraceback",
     "RestartBudget",
     "SegmentPool",
+    "Shared",
+    "SharedMemoryError",
     "SpawnError",
     "TimerFired",
     "Worker",
@@ -158,6 +171,7 @@ __all__ = [
     "dumps",
     "encode",
     "encode_frame",
+    "encode_lending",
     "encode_whole",
     "get_context",
     "get_loky_pickler",
@@ -169,6 +183,7 @@ __all__ = [
     "rebuild_failure",
     "register",
     "set_loky_pickler",
+    "share",
     "start_worker",
     "wrap_non_picklable_objects",
 ]

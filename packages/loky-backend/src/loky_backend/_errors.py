@@ -29,6 +29,10 @@ class ProtocolError(BackendError, ValueError):
     """A stream is not made of frames: the other side is broken, or is not one of ours."""
 
 
+class SharedMemoryError(BackendError, OSError):
+    """The memory of a shared object cannot be opened here."""
+
+
 class WorkerDiedError(BackendError, RuntimeError):
     """A worker process ended while it was needed.
 

@@ -59,6 +59,7 @@ class FrameKind:
     DESCRIPTORS = 7  # parent: from now on expect descriptors beside tokens; worker: I do
     RELEASE = 8  # both: the segments named in the body are not used here any more
     FORGET = 9  # both: the segments named in the body are gone; close their descriptors
+    UNSHARE = 10  # parent: the shared objects named in the body are gone; unmap them
 
 
 _TOP_BIT = 1 << 63
@@ -265,7 +266,7 @@ class FrameReader:
         start = 0
         while self._filled - start >= HEADER.size:
             magic, kind, token, count, task, size, *times = HEADER.unpack_from(self._scratch, start)
-            known = FrameKind.TASK <= kind <= FrameKind.FORGET
+            known = FrameKind.TASK <= kind <= FrameKind.UNSHARE
             listed = count & ~_HAS_SEGMENT
             if magic != MAGIC or not known or size > MAX_BODY or listed > MAX_BUFFERS:
                 header = bytes(self._view[start : start + HEADER.size])

@@ -103,7 +103,7 @@ class SegmentPool:
         self._used[segment.number] = segment
         try:
             for offset, position in zip(offsets, sorted(positions), strict=True):
-                _write_at(segment.fd, buffers[position], offset)
+                write_at(segment.fd, buffers[position], offset)
         except OSError:  # ENOSPC: the memory ran out while it was filled
             self.release(segment.number, holder)
             return None
@@ -321,7 +321,8 @@ def decode_numbers(body: Buffer) -> list[int]:
     return [int.from_bytes(data[at : at + 8], "little") for at in range(0, len(data), 8)]
 
 
-def _write_at(fd: int, data: Buffer, offset: int) -> None:
+def write_at(fd: int, data: Buffer, offset: int) -> None:
+    """Write a buffer into a memfd."""
     if sys.platform == "win32":
         raise AssertionError("there are no segments on Windows")
     views = views_of([data])

@@ -185,7 +185,7 @@ class Worker:
         elif frame.kind == FrameKind.RELEASE:
             if self._segments is not None:
                 self._segments.returned(frame.body, self.ident)
-        else:
+        elif frame.kind == FrameKind.FORGET:
             self._mapped.forget(decode_numbers(frame.body))
         return False
 
@@ -213,6 +213,11 @@ class Worker:
     def forget(self, number: int) -> None:
         """Tell the worker that a segment of ours is closed. Any thread; never blocks."""
         self.queue(FrameKind.FORGET, content=encode_numbers([number]))
+        self._flush_soon()
+
+    def unshare(self, number: int) -> None:
+        """Tell the worker that a shared object is gone. Any thread; never blocks."""
+        self.queue(FrameKind.UNSHARE, content=encode_numbers([number]))
         self._flush_soon()
 
     def _flush_soon(self) -> None:

@@ -117,6 +117,10 @@ class _WorkerLoop:
         return self._segments
 
     def _handle(self, frame: Frame) -> None:
+        if frame.kind == FrameKind.UNSHARE:
+            if "loky_backend._sharing" in sys.modules:  # else it was never used here
+                sys.modules["loky_backend._sharing"].forget(frame.body)
+            return
         try:
             self._large().handle(frame)
         except (OSError, ImportError) as error:  # a task has used up all descriptors

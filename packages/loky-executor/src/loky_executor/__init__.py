@@ -7,6 +7,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from loky_backend import Obituary as Obituary
     from loky_backend import RemoteTraceback as RemoteTraceback
+    from loky_backend import Shared as Shared
+    from loky_backend import SharedMemoryError as SharedMemoryError
     from loky_backend import cpu_count as cpu_count
     from loky_backend import dump as dump
     from loky_backend import dumps as dumps
@@ -45,6 +47,8 @@ _HOME_OF = {
     "PicklingError": "._errors",
     "ProcessPoolExecutor": "._executor",
     "RemoteTraceback": "loky_backend",
+    "Shared": "loky_backend",
+    "SharedMemoryError": "loky_backend",
     "ShutdownExecutorError": "._errors",
     "Stats": "._stats",
     "TaskFuture": "._future",
@@ -76,6 +80,8 @@ __all__ = [
     "PicklingError",
     "ProcessPoolExecutor",
     "RemoteTraceback",
+    "Shared",
+    "SharedMemoryError",
     "ShutdownExecutorError",
     "Stats",
     "TaskFuture",

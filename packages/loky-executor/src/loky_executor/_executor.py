@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from types import TracebackType
 
+    from loky_backend import Shared
+
     from ._future import TaskFuture
     from ._staff import WorkerInfo
 
@@ -127,6 +129,7 @@ class ProcessPoolExecutor(Executor):
             memory_limit=check.checked_optional_count("worker_memory_limit", worker_memory_limit),
             leak_limit=leak_limit(),
         )
+        self._job_reducers = job_reducers
         self._pool = self._start_pool(workers, settings)
 
     def _start_pool(self, max_workers: int, settings: PoolSettings) -> Pool:
@@ -179,6 +182,29 @@ class ProcessPoolExecutor(Executor):
 
             raise BrokenProcessPool("the executor is broken and takes no more tasks")
         raise ShutdownExecutorError("cannot schedule new tasks after shutdown")
+
+    def share(self, value: T) -> Shared[T]:
+        """Pickle an object once, into memory that every worker maps once.
+
+        Args:
+            value: what many tasks need: a large array, a model. It is copied; later changes are not
+                seen. Its arrays arrive read-only.
+
+        Returns:
+            A handle to pass to any number of tasks of any executor, which call its ``get()``. The
+            memory is freed when the last handle is gone, or closed, and the last task with one
+            is answered; whoever is killed.
+
+        Raises:
+            PicklingError: it cannot be pickled.
+            BaseException: whatever the object's own code raised.
+
+        Does not block, but for pickling and writing. Any thread. The idea is that of Ray's `put`.
+        Where the system has no memfd every task carries a copy, which a worker decodes once.
+        """
+        from loky_backend import share
+
+        return share(value, self._job_reducers)
 
     def options(
         self,

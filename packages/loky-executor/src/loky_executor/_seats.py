@@ -127,6 +127,11 @@ class Seats:
         if seat is not None and seat.worker is not None:
             seat.worker.forget(number)
 
+    def unshare(self, number: int) -> None:
+        """Tell all workers that a shared object is gone; a finalizer's call, in any thread."""
+        for worker in self.workers():
+            worker.unshare(number)
+
     def any(self) -> bool:
         """Whether any worker is there or being started."""
         return bool(self._seats)

@@ -92,6 +92,7 @@ class Ledger:
         )
 
 
+_LARGE_TASK = 1 << 20  # bytes
 _ADVICE = {
     "encode": "pickling the arguments: send less, or large arrays instead of many small objects",
     "decode": "unpickling the arguments in the workers: send less, or let the workers load it",
@@ -124,4 +125,8 @@ def explain(stats: Stats, workers: int) -> str:
         f"{stats.bytes_received / stats.answered:,.0f} bytes back, "
         f"and waited {stats.queue / stats.answered * 1e3:,.1f} ms for a worker."
     )
+    if stats.bytes_sent / stats.answered >= _LARGE_TASK:
+        lines.append(
+            "Tasks carry much: what many of them have in common goes to workers once by share()."
+        )
     return "\n".join(lines)

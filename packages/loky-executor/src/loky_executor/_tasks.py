@@ -8,6 +8,7 @@ Rules:
 from __future__ import annotations
 
 import itertools
+import sys
 from concurrent.futures import CancelledError, InvalidStateError
 from time import perf_counter
 from typing import Any
@@ -20,7 +21,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from loky_backend import Encoded, Frame
+    from loky_backend import Encoded, Frame, Memory
 
     from ._future import Owner
     from ._stats import Ledger
@@ -29,12 +30,13 @@ if TYPE_CHECKING:
 class Record:
     """One task."""
 
-    __slots__ = ("call", "encoded", "future", "sent", "submitted")
+    __slots__ = ("call", "encoded", "future", "lent", "sent", "submitted")
 
     def __init__(self, call: tuple[Any, ...], future: TaskFuture[Any], now: float) -> None:
         self.call: tuple[Any, ...] | None = call
         self.future = future
         self.encoded: Encoded | None = None
+        self.lent: tuple[Memory, ...] = ()  # shared objects it names
         self.submitted = now
         self.sent = 0.0
 
@@ -53,11 +55,13 @@ class TaskTable:
         ledger: Ledger,
         segments: SegmentPool,
         reducers: Mapping[type, Callable[[Any], Any]] | None,
+        unshare: Callable[[int], None],
     ) -> None:
         self._owner = owner
         self._ledger = ledger
         self._segments = segments
         self._reducers = reducers
+        self._unshare = unshare  # told when a shared object is gone that a task had named
         self._records: dict[int, Record] = {}
         self._numbers = itertools.count(1)
 
@@ -91,7 +95,10 @@ class TaskTable:
             return None  # cancelled meanwhile
         begun = perf_counter()
         try:
-            encoded = encode(call, self._reducers)
+            if "loky_backend._sharing" not in sys.modules:
+                encoded = encode(call, self._reducers)
+            else:
+                encoded = self._encode_lending(record, call)
             if in_segments and encoded.large:
                 encoded.segment = self._segments.place(encoded.buffers, record)
         except BaseException as error:  # noqa: BLE001 - user code: pickling may raise, or exit
@@ -103,6 +110,14 @@ class TaskTable:
             self._let_go(record)
         self._ledger.encoded(perf_counter() - begun, encoded.size)
         return None
+
+    def _encode_lending(self, record: Record, call: tuple[Any, ...]) -> Encoded:
+        from loky_backend import encode_lending  # somebody has shared something: it is loaded
+
+        encoded, record.lent = encode_lending(call, self._reducers)
+        for memory in record.lent:
+            memory.borrowers[self._unshare] = None
+        return encoded
 
     def answer(self, frame: Frame) -> None:
         """Answer a task with what its worker sent; nothing if it was answered otherwise."""
