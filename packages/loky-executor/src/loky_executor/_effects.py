@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
 from typing import TypeAlias
+
+from ._values import Value
 
 
 class Cause(Enum):
@@ -21,92 +22,115 @@ class Cause(Enum):
     SHUTDOWN = "the executor was shut down"
 
 
-@dataclass(frozen=True, slots=True)
-class Encode:
+class Encode(Value):
     """Turn this task into bytes, then tell `Encoded` or `Dropped`."""
 
-    task: int
+    __slots__ = __match_args__ = ("task",)
+
+    def __init__(self, task: int) -> None:
+        self.task = task
 
 
-@dataclass(frozen=True, slots=True)
-class Spawn:
+class Spawn(Value):
     """Start a worker under this number."""
 
-    worker: int
+    __slots__ = __match_args__ = ("worker",)
+
+    def __init__(self, worker: int) -> None:
+        self.worker = worker
 
 
-@dataclass(frozen=True, slots=True)
-class Send:
+class Send(Value):
     """Send this task to this worker; with `claim` it can be recalled until it is begun."""
 
-    worker: int
-    task: int
-    claim: bool = False
+    __slots__ = __match_args__ = ("worker", "task", "claim")
+
+    def __init__(self, worker: int, task: int, claim: bool = False) -> None:
+        self.worker = worker
+        self.task = task
+        self.claim = claim
 
 
-@dataclass(frozen=True, slots=True)
-class Stop:
+class Stop(Value):
     """Tell a worker to end when it has finished what it was sent."""
 
-    worker: int
+    __slots__ = __match_args__ = ("worker",)
+
+    def __init__(self, worker: int) -> None:
+        self.worker = worker
 
 
-@dataclass(frozen=True, slots=True)
-class Kill:
+class Kill(Value):
     """End a worker at once."""
 
-    worker: int
-    reason: str
+    __slots__ = __match_args__ = ("worker", "reason")
+
+    def __init__(self, worker: int, reason: str) -> None:
+        self.worker = worker
+        self.reason = reason
 
 
-@dataclass(frozen=True, slots=True)
-class Flush:
+class Flush(Value):
     """Send a worker what has waited for its process to be there."""
 
-    worker: int
+    __slots__ = __match_args__ = ("worker",)
+
+    def __init__(self, worker: int) -> None:
+        self.worker = worker
 
 
-@dataclass(frozen=True, slots=True)
-class Recall:
+class Recall(Value):
     """Take back what a worker has not begun, then tell `TakenBack`."""
 
-    worker: int
+    __slots__ = __match_args__ = ("worker",)
+
+    def __init__(self, worker: int) -> None:
+        self.worker = worker
 
 
-@dataclass(frozen=True, slots=True)
-class DumpStacks:
+class DumpStacks(Value):
     """Have a worker write down where it is."""
 
-    worker: int
+    __slots__ = __match_args__ = ("worker",)
+
+    def __init__(self, worker: int) -> None:
+        self.worker = worker
 
 
-@dataclass(frozen=True, slots=True)
-class Fail:
+class Fail(Value):
     """Answer this task with an error; `started` if it may have run, `worker` if one is to blame."""
 
-    task: int
-    cause: Cause
-    started: bool
-    worker: int | None = None
+    __slots__ = __match_args__ = ("task", "cause", "started", "worker")
+
+    def __init__(self, task: int, cause: Cause, started: bool, worker: int | None = None) -> None:
+        self.task = task
+        self.cause = cause
+        self.started = started
+        self.worker = worker
 
 
-@dataclass(frozen=True, slots=True)
-class Cancel:
+class Cancel(Value):
     """Answer this task with a cancellation; it never ran."""
 
-    task: int
+    __slots__ = __match_args__ = ("task",)
+
+    def __init__(self, task: int) -> None:
+        self.task = task
 
 
-@dataclass(frozen=True, slots=True)
-class SetTimer:
+class SetTimer(Value):
     """Tell `TimerFired` at this time, if not before."""
 
-    when: float
+    __slots__ = __match_args__ = ("when",)
+
+    def __init__(self, when: float) -> None:
+        self.when = when
 
 
-@dataclass(frozen=True, slots=True)
-class Ended:
+class Ended(Value):
     """The last worker is gone and none will come: give everything back."""
+
+    __slots__ = ()
 
 
 Effect: TypeAlias = (

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TypeAlias
 
+from ._values import Value
 
-@dataclass(frozen=True, slots=True)
-class TaskOptions:
+
+class TaskOptions(Value):
     """What the scheduler must know of a task that is not plain.
 
     Attributes:
@@ -16,130 +16,167 @@ class TaskOptions:
         priority: tasks with a higher one go first.
     """
 
-    timeout: float | None = None
-    retries: int = 0
-    priority: int = 0
+    __slots__ = __match_args__ = ("timeout", "retries", "priority")
+
+    def __init__(self, timeout: float | None = None, retries: int = 0, priority: int = 0) -> None:
+        self.timeout = timeout
+        self.retries = retries
+        self.priority = priority
 
 
-@dataclass(frozen=True, slots=True)
-class Submit:
+class Submit(Value):
     """A new task, turned into bytes already or not; `options` None means the plain ones."""
 
-    task: int
-    options: TaskOptions | None = None
-    encoded: bool = False
+    __slots__ = __match_args__ = ("task", "options", "encoded")
+
+    def __init__(
+        self, task: int, options: TaskOptions | None = None, encoded: bool = False
+    ) -> None:
+        self.task = task
+        self.options = options
+        self.encoded = encoded
 
 
-@dataclass(frozen=True, slots=True)
-class Encoded:
+class Encoded(Value):
     """A task was turned into bytes."""
 
-    task: int
+    __slots__ = __match_args__ = ("task",)
+
+    def __init__(self, task: int) -> None:
+        self.task = task
 
 
-@dataclass(frozen=True, slots=True)
-class Dropped:
+class Dropped(Value):
     """A task was cancelled, or could not be encoded: it is answered already."""
 
-    task: int
+    __slots__ = __match_args__ = ("task",)
+
+    def __init__(self, task: int) -> None:
+        self.task = task
 
 
-@dataclass(frozen=True, slots=True)
-class Answered:
+class Answered(Value):
     """A worker answered a task."""
 
-    worker: int
-    task: int
+    __slots__ = __match_args__ = ("worker", "task")
+
+    def __init__(self, worker: int, task: int) -> None:
+        self.worker = worker
+        self.task = task
 
 
-@dataclass(frozen=True, slots=True)
-class WorkerSeated:
+class WorkerSeated(Value):
     """A worker's process runs; it is not ready yet, but frames can be sent to it."""
 
-    worker: int
+    __slots__ = __match_args__ = ("worker",)
+
+    def __init__(self, worker: int) -> None:
+        self.worker = worker
 
 
-@dataclass(frozen=True, slots=True)
-class WorkerReady:
+class WorkerReady(Value):
     """A worker has initialized."""
 
-    worker: int
+    __slots__ = __match_args__ = ("worker",)
+
+    def __init__(self, worker: int) -> None:
+        self.worker = worker
 
 
-@dataclass(frozen=True, slots=True)
-class WorkerDied:
+class WorkerDied(Value):
     """A worker is dead, or never came to be."""
 
-    worker: int
+    __slots__ = __match_args__ = ("worker",)
+
+    def __init__(self, worker: int) -> None:
+        self.worker = worker
 
 
-@dataclass(frozen=True, slots=True)
-class SpawnFailed:
+class SpawnFailed(Value):
     """A worker could not be started; `transient` if it may go better in a moment."""
 
-    worker: int
-    transient: bool
+    __slots__ = __match_args__ = ("worker", "transient")
+
+    def __init__(self, worker: int, transient: bool) -> None:
+        self.worker = worker
+        self.transient = transient
 
 
-@dataclass(frozen=True, slots=True)
-class TakenBack:
+class TakenBack(Value):
     """These tasks were taken back from a worker, which had not begun them."""
 
-    worker: int
-    tasks: tuple[int, ...]
+    __slots__ = __match_args__ = ("worker", "tasks")
+
+    def __init__(self, worker: int, tasks: tuple[int, ...]) -> None:
+        self.worker = worker
+        self.tasks = tasks
 
 
-@dataclass(frozen=True, slots=True)
-class KillTask:
+class KillTask(Value):
     """A task is to be ended, also if it runs."""
 
-    task: int
+    __slots__ = __match_args__ = ("task",)
+
+    def __init__(self, task: int) -> None:
+        self.task = task
 
 
-@dataclass(frozen=True, slots=True)
-class Retire:
+class Retire(Value):
     """A worker should be replaced as soon as its task is done."""
 
-    worker: int
+    __slots__ = __match_args__ = ("worker",)
+
+    def __init__(self, worker: int) -> None:
+        self.worker = worker
 
 
-@dataclass(frozen=True, slots=True)
-class OverLimit:
+class OverLimit(Value):
     """A worker has more memory than it may have at all."""
 
-    worker: int
+    __slots__ = __match_args__ = ("worker",)
+
+    def __init__(self, worker: int) -> None:
+        self.worker = worker
 
 
-@dataclass(frozen=True, slots=True)
-class Resize:
+class Resize(Value):
     """From now on there are at most this many workers."""
 
-    max_workers: int
+    __slots__ = __match_args__ = ("max_workers",)
+
+    def __init__(self, max_workers: int) -> None:
+        self.max_workers = max_workers
 
 
-@dataclass(frozen=True, slots=True)
-class IdleTimeout:
+class IdleTimeout(Value):
     """From now on workers without work leave after so many seconds; None for never."""
 
-    seconds: float | None
+    __slots__ = __match_args__ = ("seconds",)
+
+    def __init__(self, seconds: float | None) -> None:
+        self.seconds = seconds
 
 
-@dataclass(frozen=True, slots=True)
-class TimerFired:
+class TimerFired(Value):
     """The timer that was set last is due."""
 
+    __slots__ = ()
 
-@dataclass(frozen=True, slots=True)
-class Shutdown:
+
+class Shutdown(Value):
     """No new tasks; `cancel` those not started; `kill` the workers at once."""
 
-    cancel: bool = False
-    kill: bool = False
+    __slots__ = __match_args__ = ("cancel", "kill")
+
+    def __init__(self, cancel: bool = False, kill: bool = False) -> None:
+        self.cancel = cancel
+        self.kill = kill
 
 
-@dataclass(frozen=True, slots=True)
-class ParentFailed:
+class ParentFailed(Value):
     """Our own side failed: nothing can be trusted any more."""
+
+    __slots__ = ()
 
 
 Event: TypeAlias = (
