@@ -6,45 +6,46 @@ from loky_backend import decode, describe_failure, encode
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Sequence
     from typing import Any, TypeAlias
 
-    # (True, value), or (False, body of a FAILURE frame)
-    Outcome: TypeAlias = tuple[bool, Any]
+    # What the items came to, and by position the FAILURE bodies of those that failed.
+    Outcomes: TypeAlias = tuple[list[Any], dict[int, Any]]
 
 
-def run_chunk(function: Callable[..., Any], items: Iterable[tuple[Any, ...]]) -> Any:
-    """Call a function with each item's arguments.
+def run_chunk(function: Callable[..., Any], items: Sequence[Any], starred: bool) -> Any:
+    """Call a function with each item, or with each item's parts if `starred`.
 
     Returns:
         The outcomes as one pickle; or as they are, if they carry large buffers. An item that
         raises, or whose result cannot be pickled, does not take its neighbours with it.
     """
-    outcomes = [_run(function, arguments) for arguments in items]
+    values: list[Any] = []
+    failures: dict[int, Any] = {}
+    for item in items:
+        try:
+            values.append(function(*item) if starred else function(item))
+        except BaseException as error:  # noqa: BLE001 - it is the outcome of this item
+            failures[len(values)] = describe_failure(error, "run")
+            values.append(None)
     try:
-        encoded = encode(outcomes)
+        encoded = encode((values, failures))
     except Exception:  # noqa: BLE001 - which of them cannot be pickled is found one by one
-        outcomes = [_picklable(outcome) for outcome in outcomes]
-        encoded = encode(outcomes)
-    return outcomes if encoded.buffers else encoded.body
+        _fail_those_that_cannot_be_pickled(values, failures)
+        encoded = encode((values, failures))
+    return (values, failures) if encoded.buffers else encoded.body
 
 
-def _run(function: Callable[..., Any], arguments: tuple[Any, ...]) -> Outcome:
-    try:
-        return True, function(*arguments)
-    except BaseException as error:  # noqa: BLE001 - it is the outcome of this item
-        return False, describe_failure(error, "run")
+def _fail_those_that_cannot_be_pickled(values: list[Any], failures: dict[int, Any]) -> None:
+    for position, value in enumerate(values):
+        try:
+            encode(value)
+        except Exception as error:  # noqa: BLE001 - it is the outcome of this item
+            failures[position] = describe_failure(error, "encode")
+            values[position] = None
 
 
-def _picklable(outcome: Outcome) -> Outcome:
-    try:
-        encode(outcome)
-    except Exception as error:  # noqa: BLE001 - it is the outcome of this item
-        return False, describe_failure(error, "encode")
-    return outcome
-
-
-def outcomes_of(answer: Any) -> list[Outcome]:
+def outcomes_of(answer: Any) -> Outcomes:
     """Return the outcomes that `run_chunk` sent; in the parent."""
-    outcomes: list[Outcome] = decode(answer) if isinstance(answer, bytes) else answer
+    outcomes: Outcomes = decode(answer) if isinstance(answer, bytes) else answer
     return outcomes

@@ -20,11 +20,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from ._chunks import Outcome
     from ._future import TaskFuture
 
     Submit = Callable[..., TaskFuture[Any]]
-    Items = tuple[tuple[Any, ...], ...]
+    Items = tuple[Any, ...]
 
 # From so many items per worker on, "auto" sends them in so many chunks per worker.
 _SINGLE_UP_TO = 500
@@ -62,8 +61,10 @@ def start_map(
     plan: MapPlan,
 ) -> Iterator[Any]:
     """Submit the first tasks now, and return an iterator over the results."""
-    items = zip(*iterables)  # noqa: B905 - the shortest ends it, as with the builtin
-    run = _Run(submit, function, plan)
+    starred = len(iterables) != 1
+    # The shortest ends it, as with the builtin.
+    items = zip(*iterables) if starred else iter(iterables[0])  # noqa: B905
+    run = _Run(submit, function, plan, starred)
     if plan.buffersize is None:
         everything = list(items)
         run.size = plan.chunksize or _auto_chunksize(len(everything), plan.workers)
@@ -86,11 +87,14 @@ def _auto_chunksize(count: int, workers: int) -> int:
 class _Run:
     """One `map` under way; used by the thread that iterates."""
 
-    def __init__(self, submit: Submit, function: Callable[..., Any], plan: MapPlan) -> None:
+    def __init__(
+        self, submit: Submit, function: Callable[..., Any], plan: MapPlan, starred: bool
+    ) -> None:
+        self._starred = starred  # items are tuples of arguments, not the one argument
         self._submit = submit
         self._function = function
         self._plan = plan
-        self.source: Iterator[tuple[Any, ...]] = iter(())
+        self.source: Iterator[Any] = iter(())
         self.size = 1
         self.total: int | None = None
         self._waiting: dict[TaskFuture[Any], Items] = {}  # in the order of submission
@@ -113,32 +117,42 @@ class _Run:
                 future.add_done_callback(self._finished.put)  # type: ignore[arg-type]
 
     def _send(self, chunk: Items) -> TaskFuture[Any]:
-        if len(chunk) == 1:
-            return self._submit(self._function, *chunk[0])
-        return self._submit(run_chunk, self._function, chunk)
+        if len(chunk) > 1:
+            return self._submit(run_chunk, self._function, chunk, self._starred)
+        return self._submit(self._function, *(chunk[0] if self._starred else chunk))
 
     def results(self) -> Iterator[Any]:
         """Yield the results; cancels what has not started if the consumer stops early."""
         try:
             while self._waiting:
+                values, errors = self._outcomes(*self._next())
                 # Nothing here holds on to a result that was handed out: the last one to use it is
                 # the consumer.
-                outcomes = list(self._outcomes(*self._next()))
-                outcomes.reverse()
-                while outcomes:
-                    self._in_flight -= 1
-                    self._count()
-                    if outcomes[-1][0] or self._plan.on_error == "return":
-                        yield outcomes.pop()[1]
-                    elif self._plan.on_error == "raise":
-                        raise outcomes.pop()[1]
-                    else:
-                        outcomes.pop()
+                values.reverse()
+                if errors or self._plan.progress:
+                    yield from self._one_by_one(values, errors)
+                else:
+                    self._in_flight -= len(values)
+                    while values:
+                        yield values.pop()
                 if self._plan.buffersize is not None:
                     self.submit_up_to(self._plan.buffersize)
         finally:
             for future in self._waiting:
                 future.cancel()
+
+    def _one_by_one(self, values: list[Any], errors: dict[int, BaseException]) -> Iterator[Any]:
+        for position in range(len(values)):
+            self._in_flight -= 1
+            self._count()
+            if position not in errors:
+                yield values.pop()
+                continue
+            values.pop()
+            if self._plan.on_error == "return":
+                yield errors.pop(position)
+            elif self._plan.on_error == "raise":
+                raise errors.pop(position)
 
     def _next(self) -> tuple[TaskFuture[Any], Items]:
         if self._plan.ordered:
@@ -150,8 +164,10 @@ class _Run:
                 raise FuturesTimeoutError from None
         return future, self._waiting.pop(future)
 
-    def _outcomes(self, future: TaskFuture[Any], chunk: Items) -> Iterator[Outcome]:
-        """Yield the outcome of each item of a chunk."""
+    def _outcomes(
+        self, future: TaskFuture[Any], chunk: Items
+    ) -> tuple[list[Any], dict[int, BaseException]]:
+        """Return what the items of a chunk came to, and by position the errors among it."""
         try:
             answer = future.result(self._time_left())
         except BaseException as error:  # of the item, of the chunk, or ours
@@ -160,13 +176,22 @@ class _Run:
                 raise
             retold = isinstance(error, (ExecutorError, CancelledError))
             if len(chunk) > 1 and retold and self._may_go_on():
-                # One item crashed the worker; the others must not suffer: one by one.
-                for arguments in chunk:
-                    yield from self._outcomes(self._send((arguments,)), (arguments,))
-            else:
-                yield from ((False, error) for _ in chunk)
-        else:
-            yield from [(True, answer)] if len(chunk) == 1 else map(_opened, outcomes_of(answer))
+                return self._again(chunk)
+            return [None] * len(chunk), dict.fromkeys(range(len(chunk)), error)
+        if len(chunk) == 1:
+            return [answer], {}
+        values, failures = outcomes_of(answer)
+        return values, {at: rebuild_failure(body) for at, body in failures.items()}
+
+    def _again(self, chunk: Items) -> tuple[list[Any], dict[int, BaseException]]:
+        """Do a chunk item by item: one crashed the worker, the others must not suffer."""
+        values: list[Any] = []
+        errors: dict[int, BaseException] = {}
+        for item in chunk:
+            (value,), error = self._outcomes(self._send((item,)), (item,))
+            errors.update({len(values): error[0]} if error else {})
+            values.append(value)
+        return values, errors
 
     def _may_go_on(self) -> bool:
         owner = getattr(self._submit, "__self__", None)
@@ -189,8 +214,3 @@ class _Run:
 def _is_told_by(future: TaskFuture[Any], error: BaseException) -> bool:
     """Whether an error that `result` raised is how the task ended."""
     return future.done() and (future.cancelled() or future.exception() is error)
-
-
-def _opened(outcome: Outcome) -> Outcome:
-    good, value = outcome
-    return outcome if good else (False, rebuild_failure(value))
