@@ -176,3 +176,37 @@ def test_a_recall_that_brings_nothing_is_not_repeated() -> None:
     assert feed(machine, on.TimerFired(), now=1) == [do.Recall(1)]
     assert do.Recall(1) not in feed(machine, on.TakenBack(1, ()), now=2)
     assert do.Recall(1) not in feed(machine, on.TimerFired(), now=3)
+
+
+def test_a_worker_that_hangs_between_two_tasks_is_ended_for_the_next() -> None:
+    """A killed task that is first in its worker and was not begun: the worker is stuck before it.
+
+    1. It answers a task and is stopped (SIGSTOP) before it claims the next. 2. The next one is
+    killed by its user; since it was not begun it is taken back, and cancelled. 3. The worker, which
+    now has nothing, would be given the tasks that wait, and keep them.
+    """
+    machine = _with_batch()
+    assert feed(machine, on.KillTask(2)) == [do.Recall(1)]
+    effects = feed(machine, on.TakenBack(1, (2, 3, 4)))
+    assert do.Fail(2, do.Cause.TASK_KILLED, started=False) in effects
+    assert do.Kill(1, "its task was killed") in effects
+    assert not any(isinstance(effect, do.Send) and effect.worker == 1 for effect in effects)
+
+
+def test_a_worker_is_not_ended_for_a_killed_task_that_waits_in_it() -> None:
+    """It goes on with the one that it runs."""
+    machine = _with_batch()
+    assert feed(machine, on.KillTask(3)) == [do.Recall(1)]
+    effects = feed(machine, on.TakenBack(1, (3, 4)))
+    assert do.Fail(3, do.Cause.TASK_KILLED, started=False) in effects
+    assert not any(isinstance(effect, do.Kill) for effect in effects)
+
+
+def _with_batch() -> Machine:
+    """Return a machine whose one worker has answered task 1 and has 2, 3 and 4."""
+    machine = Machine(1, Settings(depth=4))
+    machine.pace.depth = 4
+    feed(machine, *map(on.Submit, range(1, 5)), *map(on.Encoded, range(1, 5)))
+    feed(machine, on.WorkerReady(1), on.Answered(1, 1))
+    assert list(machine.workers[1].assigned) == [2, 3, 4]
+    return machine

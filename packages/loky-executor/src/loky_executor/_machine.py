@@ -178,9 +178,11 @@ class Machine(Roster):
         for task in reversed(tasks):
             if task not in state.assigned:
                 continue
-            del state.assigned[task]
             if task == state.target:
-                state.target = state.verdict = None
+                state.target = None
+                if task != state.head():  # else it hangs before it: end it
+                    state.verdict = None
+            del state.assigned[task]
             self._put_back(task, effects)
         if not state.assigned:
             self._show_room(worker, state, now)
