@@ -63,7 +63,10 @@ class Snapshot:
             f"descriptor {number} -> {target}"
             for number, target in self.descriptors - before.descriptors
         ]
-        lines += [f"/dev/shm/{name}" for name in self.shared_memory - before.shared_memory]
+        shared = self.shared_memory - before.shared_memory
+        if shared:
+            shared -= _mapped_by_strangers()
+        lines += [f"/dev/shm/{name}" for name in shared]
         return sorted(lines)
 
 
@@ -103,6 +106,20 @@ def _shared_memory() -> list[str]:
                 found.append(entry.name)
         except FileNotFoundError:
             continue  # gone meanwhile: not ours to report
+    return found
+
+
+def _mapped_by_strangers() -> set[str]:
+    """Return what processes of other sessions use: another test run, on the same machine."""
+    ours = os.getsid(0)
+    found: set[str] = set()
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            if os.getsid(int(folder.name)) != ours:
+                maps = (folder / "maps").read_text(encoding="utf-8", errors="replace")
+                found.update(re.findall(r"/dev/shm/(\S+)", maps))
+        except OSError:
+            continue  # gone meanwhile, or another user's
     return found
 
 
