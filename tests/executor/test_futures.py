@@ -215,3 +215,27 @@ def test_a_future_keeps_nothing_of_its_arguments(single: ProcessPoolExecutor) ->
     future = single.submit(len, argument)
     assert future.result(SECONDS) == 100
     assert sys.getrefcount(argument) == before
+
+
+def test_the_inside_of_a_future_is_made_once(single: ProcessPoolExecutor, gate: Gate) -> None:
+    """Threads that look at a new future at the same time all wait for the same thing."""
+    future = single.submit(pass_gate, gate.port, "value")
+    gate.arrivals()
+    waiting = single.submit(pass_gate, gate.port, "other")
+    assert "_parts" not in vars(waiting)
+    start = threading.Barrier(8)
+    results: list[object] = []
+
+    def look() -> None:
+        start.wait()
+        results.append(waiting.result())
+
+    threads = [threading.Thread(target=look) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    gate.open()
+    for thread in threads:
+        thread.join()
+    assert (future.result(), results) == ("value", ["other"] * 8)
+    with pytest.raises(AttributeError):
+        waiting.nonsense  # noqa: B018

@@ -205,8 +205,7 @@ class Reactor:
 
     def _drain_wakes(self) -> None:
         try:
-            while self._wake_reader.recv(4096):
-                pass
+            self._wake_reader.recv(64)  # there is one byte at most: see `wake`
         except BlockingIOError:
             pass
         # Before the queues are emptied: what is put there from now on sends another byte.

@@ -113,7 +113,7 @@ class TaskFuture(Future[T]):
         parts = own.get("_parts")
         if parts is None:
             parts = own.setdefault("_parts", Future())  # one step: every thread gets the same
-        return getattr(parts, name)
+        return own.setdefault(name, getattr(parts, name))  # never over what was assigned meanwhile
 
     def start(self) -> bool:
         """Mark the task as running; False if it was cancelled. Later calls only tell which."""
