@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from loky_spawn import _capabilities
+from support.capability_sets import EVERYTHING, NO_SELECTOR, describe, switch_off
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -15,13 +15,10 @@ if TYPE_CHECKING:
 if sys.platform == "win32":  # the other modules are about fork, exec and signals
     collect_ignore_glob = ["test_[!w]*.py"]
 
-CAPABILITY_SETS = ("", "pidfd", "memfd", "setsig", "pidfd,memfd,setsig")
+CAPABILITY_SETS = ("", "pidfd", "memfd", "setsig", NO_SELECTOR, EVERYTHING)
 
 
-@pytest.fixture(params=CAPABILITY_SETS, ids=lambda names: f"without {names or 'nothing'}")
+@pytest.fixture(params=CAPABILITY_SETS, ids=describe)
 def without(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """Run the test once for each set of capabilities that this system is to do without."""
-    monkeypatch.setenv("LOKY_WITHOUT", request.param)
-    _capabilities._known.clear()
-    yield request.param
-    _capabilities._known.clear()
+    yield from switch_off(request.param, monkeypatch)

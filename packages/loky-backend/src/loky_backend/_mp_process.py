@@ -29,6 +29,7 @@ from multiprocessing.reduction import ForkingPickler
 
 from . import _cpython
 from ._inheriting import Inheritance
+from ._selecting import make_selector
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -189,7 +190,7 @@ def deliver(writer: int, data: bytes, sentinel: int) -> None:
     if sys.platform == "win32":
         raise AssertionError("pipes are waited for on POSIX")
     os.set_blocking(writer, False)
-    with selectors.DefaultSelector() as selector:
+    with make_selector() as selector:
         selector.register(writer, selectors.EVENT_WRITE)
         selector.register(sentinel, selectors.EVENT_READ)
         while view:

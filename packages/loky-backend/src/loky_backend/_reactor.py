@@ -25,6 +25,7 @@ from ._errors import ProtocolError
 from ._events import Event, FrameArrived, TimerFired, WorkerDied, WorkerReady
 from ._frames import FrameKind
 from ._platform import unwatch_death, watch_death
+from ._selecting import make_selector
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ class Reactor:
     ) -> None:
         self._sink = sink
         self._on_failure = on_failure
-        self._selector = selectors.DefaultSelector()
+        self._selector = make_selector()
         self._wake_reader, self._wake_writer = socket.socketpair()
         self._wake_reader.setblocking(False)
         self._wake_writer.setblocking(False)

@@ -31,6 +31,8 @@ import os
 import sys
 import weakref
 
+from loky_spawn import has_capability
+
 from ._errors import ProtocolError
 from ._frames import LARGE
 from ._pieces import drop_sent, nbytes, room, views_of
@@ -96,6 +98,8 @@ class SegmentPool:
             return None
         offsets, size = layout([nbytes(buffers[i]) for i in sorted(positions)])
         try:
+            if not (has_capability("memfd") and has_capability("scm_rights")):
+                return None
             segment = self._take(size)
         except OSError:  # EMFILE, ENFILE, ENOMEM, ENOSPC: slower is better than an error
             return None

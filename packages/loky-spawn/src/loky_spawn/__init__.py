@@ -6,6 +6,7 @@ which needs one of them imports nothing else.
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from ._capabilities import has_capability as has_capability
     from ._errors import ChildFailedError as ChildFailedError
     from ._errors import EntryError as EntryError
     from ._errors import HandoverError as HandoverError
@@ -33,6 +34,7 @@ _HOME_OF = {
     "WorkingDirectoryError": "_errors",
     "freeze_support": "_frozen",
     "get_executable": "_executable",
+    "has_capability": "_capabilities",
     "kill_process_tree": "_tree",
     "set_executable": "_executable",
     "spawn": "_spawn",
@@ -49,6 +51,7 @@ __all__ = [
     "WorkingDirectoryError",
     "freeze_support",
     "get_executable",
+    "has_capability",
     "kill_process_tree",
     "set_executable",
     "spawn",

@@ -5,6 +5,9 @@ Facts:
 - memfd_create(2): Linux 3.17.
 - F_SETSIG, fcntl(2): Linux only; lets the kernel send a signal of choice when a pipe closes.
 - Job objects (Windows): `_job` says what they do; a sandbox may refuse them.
+- SCM_RIGHTS, unix(7): descriptors travel with a byte; on every POSIX, not on Windows.
+- epoll(7): Linux only; poll(2): everywhere but on Windows; select(2): everywhere, and on POSIX for
+  descriptors below 1024 only.
 - kqueue(2): macOS and the BSDs; a kqueue descriptor is itself something one can wait on.
 - The environment variable ``LOKY_WITHOUT`` (names separated by commas) switches capabilities off,
   which is how the ways of other systems are tested on this one. Children inherit it.
@@ -19,7 +22,7 @@ from contextlib import suppress
 
 _EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 _SIGKILL = 9
-NAMES = ("pidfd", "memfd", "kqueue", "setsig", "job")
+NAMES = ("pidfd", "memfd", "scm_rights", "epoll", "poll", "kqueue", "setsig", "job")
 
 
 def _probe_pidfd() -> bool:
@@ -52,6 +55,24 @@ def _probe_memfd() -> bool:
             raise
         return False
     return True
+
+
+def _probe_scm_rights() -> bool:
+    import socket
+
+    return hasattr(socket, "SCM_RIGHTS")
+
+
+def _probe_epoll() -> bool:
+    import select
+
+    return hasattr(select, "epoll")
+
+
+def _probe_poll() -> bool:
+    import select
+
+    return hasattr(select, "poll")
 
 
 def _probe_kqueue() -> bool:
@@ -89,6 +110,9 @@ def _probe_job() -> bool:
 _PROBES = {
     "pidfd": _probe_pidfd,
     "memfd": _probe_memfd,
+    "scm_rights": _probe_scm_rights,
+    "epoll": _probe_epoll,
+    "poll": _probe_poll,
     "kqueue": _probe_kqueue,
     "setsig": _probe_setsig,
     "job": _probe_job,
@@ -110,3 +134,6 @@ def has(name: str) -> bool:
         switched_off = os.environ.get("LOKY_WITHOUT", "").split(",")
         _known[name] = name not in switched_off and _PROBES[name]()
     return _known[name]
+
+
+has_capability = has  # how it is called outside of this package

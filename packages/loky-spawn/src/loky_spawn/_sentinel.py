@@ -74,6 +74,9 @@ class ExitSentinel:
 
     def wait(self, timeout: float | None) -> bool:
         """Wait for the death, `timeout` seconds at most, None for ever; say whether it came."""
+        if not _capabilities.has("poll"):
+            seconds = None if timeout is None else max(0.0, min(timeout, _LONGEST_POLL))
+            return bool(select.select([self.fd], [], [], seconds)[0])
         poller = select.poll()  # unlike select(2) fit for descriptors above 1023
         poller.register(self.fd, select.POLLIN)
         if timeout is None:
