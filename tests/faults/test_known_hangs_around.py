@@ -201,7 +201,8 @@ def test_waiting_in_a_fork_for_what_is_pending() -> None:
     futures = [executor.submit(time.sleep, 0.4), executor.submit(abs, -1)]
 
     def act():
-        print(len(wait(futures, timeout=10).not_done), len(list(as_completed(futures, timeout=10))))
+        not_done = wait(futures, timeout=10).not_done
+        print(len(not_done), len(list(as_completed(futures, timeout=10))), flush=True)
         os._exit(0)
 
     in_a_child(act)

@@ -48,6 +48,10 @@ def sleep(handover):
     handover.channels[0].sendall(str(os.getpid()).encode())
     time.sleep(3600)
 """
+HAS_LIBRARY = """
+from PyInstaller.depend.bindepend import get_python_library_path
+assert get_python_library_path()
+"""
 
 
 @pytest.fixture(scope="module")
@@ -59,6 +63,8 @@ def pyinstaller(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     line = [python, "-m", "pip", "install", "--quiet", "pyinstaller"]
     if subprocess.run(line, capture_output=True, check=False).returncode:
         pytest.skip("PyInstaller cannot be installed here")
+    if subprocess.run([python, "-c", HAS_LIBRARY], capture_output=True, check=False).returncode:
+        pytest.skip("PyInstaller needs a Python with a shared library, and this one has none")
     return [python, "-m", "PyInstaller"]
 
 

@@ -96,6 +96,7 @@ def test_a_fork_of_the_parent_keeps_no_child_alive(lacking: str) -> None:
         os.kill(copy, signal.SIGKILL)
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # fork with threads: the point here
 def test_a_fork_of_the_parent_cannot_touch_the_child() -> None:
     """In a copy of the parent every method returns at once and does nothing to the child."""
     with running("sleep") as (child, channel):
@@ -112,6 +113,7 @@ def test_a_fork_of_the_parent_cannot_touch_the_child() -> None:
         channel.settimeout(None)
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # fork with threads: the point here
 def test_a_fork_while_another_thread_holds_the_lock() -> None:
     """A copy made at the moment another thread looked at the child does not hang on its lock."""
     with running("sleep") as (child, channel):

@@ -17,6 +17,7 @@ from typing import Any, Protocol, TypeVar
 from loky_backend import decode, rebuild_failure
 
 from ._callbacks import Callback
+from ._cpython import SnapshotFuture
 from ._errors import ShutdownExecutorError
 from ._patience import wait_patiently
 
@@ -96,7 +97,7 @@ class EncodedFailure(Exception):  # noqa: N818 - no error but the bytes of one
         return self._error
 
 
-class TaskFuture(Future[T]):
+class TaskFuture(SnapshotFuture[T]):
     """A `concurrent.futures.Future` whose result is decoded by whoever asks for it."""
 
     # What a `Future` sets up when it is made (a condition, lists) is most of the memory of a task
