@@ -118,6 +118,17 @@ def test_a_broken_pool_takes_no_tasks(single: ProcessPoolExecutor) -> None:
     assert "broken" in repr(single)
 
 
+def test_a_refused_task_is_told_why(single: ProcessPoolExecutor) -> None:
+    """Who comes after the break reads what broke the pool, and has its history."""
+    first = single.submit(os._exit, 3)
+    with pytest.raises(TerminatedWorkerError):
+        first.result()
+    with pytest.raises(BrokenProcessPool, match=r"takes no more tasks: .*exited with code 3") as caught:
+        single.submit(abs, -1)
+    assert isinstance(caught.value.__cause__, TerminatedWorkerError)
+    assert any("WorkerDied" in line for line in caught.value.history)
+
+
 def test_a_broken_pool_can_be_shut_down(single: ProcessPoolExecutor) -> None:
     """Shutdown after a crash returns, as often as one likes."""
     single.submit(os._exit, 1).exception(SECONDS)

@@ -32,6 +32,18 @@ class BrokenProcessPool(ExecutorError, StandardBrokenProcessPool):  # noqa: N818
     history: tuple[str, ...] = ()
 
 
+def refusal(reason: BaseException | None) -> BrokenProcessPool:
+    """Return what a broken executor says to further tasks.
+
+    Args:
+        reason: the first error that the break gave to a task, which says what happened.
+    """
+    what = "" if reason is None else f": {str(reason).splitlines()[0]}"
+    error = BrokenProcessPool(f"the executor is broken and takes no more tasks{what}")
+    error.history = getattr(reason, "history", ())
+    return error
+
+
 class TerminatedWorkerError(BrokenProcessPool):
     """A worker died while the pool needed it.
 

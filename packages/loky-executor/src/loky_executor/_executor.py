@@ -178,9 +178,9 @@ class ProcessPoolExecutor(Executor):
                 "this executor belongs to the process this one was forked from: make a new one"
             )
         if self._pool.status is Status.BROKEN:
-            from ._broken import BrokenProcessPool
+            from ._broken import refusal
 
-            raise BrokenProcessPool("the executor is broken and takes no more tasks")
+            raise refusal(self._pool.broken_by) from self._pool.broken_by
         raise ShutdownExecutorError("cannot schedule new tasks after shutdown")
 
     def share(self, value: T) -> Shared[T]:

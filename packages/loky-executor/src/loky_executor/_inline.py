@@ -46,11 +46,13 @@ class InlinePool:
     Attributes:
         max_workers: what was asked for; nothing depends on it but the size of chunks.
         forked: always False: there is nothing here that a fork could tear.
+        broken_by: the error of the first task that met the failed initializer.
     """
 
     def __init__(self, max_workers: int, settings: PoolSettings) -> None:
         self.max_workers = max_workers
         self.forked = False
+        self.broken_by: BaseException | None = None
         self._status = Status.OPEN
         self._initializer = settings.initializer
         self._inheritance = settings.inheritance
@@ -207,6 +209,7 @@ class InlinePool:
             "no more tasks."
         )
         error.__cause__ = rebuild_failure(self._failed_start).__cause__  # the remote traceback
+        self.broken_by = self.broken_by or error
         return error
 
 

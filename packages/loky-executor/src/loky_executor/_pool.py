@@ -63,6 +63,7 @@ class Pool:
         failure: what went wrong on our own side, None while nothing did.
         closed: whether it was told to shut down.
         forked: whether this is a copy in a forked process, without threads and workers.
+        broken_by: the first error that a task got because the pool broke.
     """
 
     def __init__(self, max_workers: int, settings: PoolSettings) -> None:
@@ -70,6 +71,7 @@ class Pool:
         self.ended = threading.Event()
         self.failure: BaseException | None = None
         self.forked = False
+        self.broken_by: BaseException | None = None
         self.closed = False
         self._gentle = False  # whether workers are asked to end before they are killed
         self._machine = Machine(max_workers, settings.machine, RestartBudget())
@@ -336,6 +338,8 @@ class Pool:
         if broken and not self._history:
             self._history = tuple(f"{when:.6f} {event}" for when, event in self._machine.history)
         error = verdict(effect, self._seats, self.failure, self._history, broken=broken)
+        if broken and self.broken_by is None:
+            self.broken_by = error
         self._tasks.fail(effect.task, error)
 
     def _give_back(self) -> None:
