@@ -1,0 +1,131 @@
+"""How a worker comes to grief: eleven ways, each a function that strikes where it is called.
+
+Runs in workers, also before anything of ours does, so it imports little.
+
+Facts:
+- setrlimit(2), mmap(2): the main thread's stack grows until RLIMIT_STACK, which is looked at when
+  it grows; other threads have a fixed stack with a guard page behind it. Python counts its own
+  recursion, by depth or (3.14) by the bounds it found at start: with a smaller stack than it knows
+  of, the stack is at its end first.
+- `collections.deque(iterator, maxlen=0)` consumes the iterator in C: no byte code runs meanwhile,
+  so the GIL is never given away.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+SMALL_STACK = 1 << 18
+_ROOM = 1 << 25
+_TOO_MUCH = 1 << 28
+
+
+def strike(way: str, mark: str) -> object:
+    """Leave a mark with the pid, so that the test knows it came to this, and come to grief."""
+    fd = os.open(mark, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    os.write(fd, f"{os.getpid()}\n".encode())
+    os.close(fd)
+    return WAYS[way]()
+
+
+def struck(mark: str) -> list[int]:
+    """Return the pids of the processes that came to grief."""
+    try:
+        return [int(line) for line in Path(mark).read_text(encoding="ascii").splitlines()]
+    except FileNotFoundError:
+        return []
+
+
+def throw() -> NoReturn:
+    """Raise."""
+    raise ValueError("struck on purpose")
+
+
+def leave() -> NoReturn:
+    """Leave as a program does."""
+    sys.exit(6)
+
+
+def leave_at_once() -> NoReturn:
+    """End the process without any goodbye."""
+    os._exit(7)
+
+
+def die_of(number: int) -> None:
+    """Get a signal that cannot be refused."""
+    os.kill(os.getpid(), number)
+
+
+def segfault() -> None:
+    """Read where nothing is, in native code."""
+    import ctypes
+
+    ctypes.string_at(0)
+
+
+def overflow(_: object = None) -> None:
+    """Use up the stack, in C calls."""
+    import resource
+
+    sys.setrecursionlimit(10**6)
+    resource.setrlimit(
+        resource.RLIMIT_STACK, (SMALL_STACK, resource.getrlimit(resource.RLIMIT_STACK)[1])
+    )
+    deeper(None)
+
+
+def deeper(_: object) -> None:
+    """Call itself through C for ever."""
+    list(map(deeper, [None]))
+
+
+def exhaust() -> None:
+    """Ask for more than RLIMIT_AS allows; the limit is as it was afterwards."""
+    import resource
+
+    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    limit = pages * resource.getpagesize() + _ROOM
+    resource.setrlimit(resource.RLIMIT_AS, (limit, before[1]))
+    try:
+        bytes(_TOO_MUCH)
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, before)
+
+
+def overrun_the_cgroup() -> None:
+    """Enter the control group that the test made, and use more memory than it has."""
+    Path(os.environ["FAULTS_CGROUP"], "cgroup.procs").write_text("0", encoding="ascii")
+    kept = []
+    while True:
+        kept.append(b"x" * (1 << 22))
+
+
+def spin() -> None:
+    """Loop in C for ever, with the GIL held."""
+    from collections import deque
+    from itertools import repeat
+
+    deque(repeat(None), maxlen=0)
+
+
+WAYS: dict[str, Callable[[], object]] = {
+    "raise": throw,
+    "exit": leave,
+    "_exit": leave_at_once,
+    "SIGKILL": lambda: die_of(signal.SIGKILL),
+    "segfault": segfault,
+    "abort": os.abort,
+    "overflow": overflow,
+    "memory": exhaust,
+    "cgroup": overrun_the_cgroup,
+    "loop": spin,
+    "SIGSTOP": lambda: die_of(signal.SIGSTOP),
+}
