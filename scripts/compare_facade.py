@@ -18,7 +18,6 @@ import os
 import subprocess
 import sys
 import tempfile
-import venv
 from pathlib import Path
 from typing import Any
 
@@ -175,6 +174,8 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as scratch:
         folder = options.venv or Path(scratch, "released")
         if not folder.exists():
+            import venv  # the embeddable CPython for Windows has none
+
             venv.create(folder, with_pip=True)
             subprocess.check_call([_python_of(folder), "-m", "pip", "install", "-q", RELEASED])
         released = _python_of(folder)

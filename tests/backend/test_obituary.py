@@ -61,8 +61,6 @@ def test_windows_codes_by_name(exitcode: int, words: str) -> None:
         ({"exitcode": 3}, "exited with code 3"),
         ({"exitcode": None}, "exit code is unknown"),
         ({"exitcode": -9, "reason": "it was too slow"}, "it was too slow"),
-        ({"exitcode": -9}, "SIGKILL (from outside, or by the kernel when memory ran out)"),
-        ({"exitcode": -9, "oom": True}, "out-of-memory killer: use less memory or fewer workers"),
         ({"exitcode": -11}, "a crash in native code"),
         ({"exitcode": -40}, "ended by signal 40"),
         ({"exitcode": -15}, "ended by SIGTERM"),
@@ -73,6 +71,14 @@ def test_causes_in_words(facts: dict[str, object], words: str) -> None:
     text = str(obituary(**facts))  # type: ignore[arg-type]
     assert words in text
     assert "worker worker-7 (pid 42) died while running" in text
+
+
+def test_a_kill_in_words() -> None:
+    """SIGKILL comes from outside or from the kernel, whose counter tells."""
+    words = "SIGKILL (from outside, or by the kernel when memory ran out)"
+    assert words in str(obituary(exitcode=-9))
+    words = "out-of-memory killer: use less memory or fewer workers"
+    assert words in str(obituary(exitcode=-9, oom=True))
 
 
 def test_the_text_shows_stacks_and_failures() -> None:

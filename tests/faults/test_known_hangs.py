@@ -20,8 +20,6 @@ Elsewhere:
 
 from __future__ import annotations
 
-import signal
-import sys
 import threading
 from concurrent.futures import wait
 from typing import TYPE_CHECKING, Any
@@ -36,11 +34,7 @@ from support.executor_waiting import all_gone, eventually
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-pytestmark = [
-    pytest.mark.faults,
-    pytest.mark.slow,
-    pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL"),
-]
+pytestmark = [pytest.mark.faults, pytest.mark.slow]
 
 SECONDS = 30
 
@@ -52,13 +46,12 @@ def test_a_worker_killed_while_it_sends_a_large_result(on_crash: str) -> None:
         victim = executor.submit(b"x".__mul__, 600_000_000)
         assert eventually(lambda: _received(executor) > 1_000_000)
         [child] = executor._processes.values()
-        child.send_signal(signal.SIGKILL)
+        child.kill()
         error = victim.exception(SECONDS)
         assert isinstance(error, TerminatedWorkerError)
-        assert (error.execution, error.obituary and error.obituary.signal) == (
-            "may have run",
-            "SIGKILL",
-        )
+        assert error.execution == "may have run"
+        assert error.obituary is not None
+        assert error.obituary.exitcode in {-9, 9}  # 9 on Windows
         assert executor.usable == (on_crash == "isolate")
         if executor.usable:
             assert executor.submit(abs, -1).result(SECONDS) == 1
@@ -108,7 +101,7 @@ def test_many_submits_while_a_callback_blocks() -> None:
 
 
 NO_LISTING = """
-    import os, signal, sys
+    import os, signal, sys, time
     os.environ["PATH"] = ""  # neither pgrep nor ps
     import psutil
 
@@ -131,7 +124,7 @@ def test_killing_workers_where_no_processes_are_listed() -> None:
     program = """
     executor = ProcessPoolExecutor(1)
     pids = executor.submit(pid_and_child).result()
-    busy = executor.submit(signal.pause)
+    busy = executor.submit(time.sleep, 60)
     executor.shutdown(kill_workers=True)
     try:
         error = busy.exception()

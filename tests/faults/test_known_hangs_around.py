@@ -6,14 +6,11 @@ Each runs in a program of its own: a hang there is a failure here.
 
 from __future__ import annotations
 
-import sys
-
 import pytest
 
 from support.executor_scripts import run_code
 
 pytestmark = [pytest.mark.faults, pytest.mark.slow]
-posix_only = pytest.mark.skipif(sys.platform == "win32", reason="there is no fork")
 
 A_LIFE = """
     import os, time
@@ -163,7 +160,6 @@ FORKED = """
 """
 
 
-@posix_only
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 @pytest.mark.parametrize("executor", ["ProcessPoolExecutor(2)", "get_reusable_executor(2)"])
 def test_a_fork_with_tasks_pending(executor: str) -> None:
@@ -192,7 +188,6 @@ def test_a_fork_with_tasks_pending(executor: str) -> None:
     assert run_code(FORKED + program) == f"{told}child: 7\n124750 True\n"
 
 
-@posix_only
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_waiting_in_a_fork_for_what_is_pending() -> None:
     """`wait` and `as_completed` in the copy of a process do not wait for ever."""

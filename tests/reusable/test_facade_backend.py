@@ -97,7 +97,7 @@ def test_dump_and_dumps_take_a_protocol(tmp_path: Any) -> None:
 @pytest.mark.parametrize(
     ("codes", "said"),
     [
-        ([None, -9, 1, 0], "{SIGKILL(-9), EXIT(1), EXIT(0)}"),
+        ([None, -15, 1, 0], "{SIGTERM(-15), EXIT(1), EXIT(0)}"),
         ([], "{}"),
         ([-250], "{UNKNOWN(-250)}"),
     ],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SECONDS = 30
+KILL = int(getattr(signal, "SIGKILL", signal.SIGTERM))  # each is the end at once, there
 
 
 def counts() -> tuple[keeper.Counts, list[str]]:
@@ -111,16 +113,13 @@ def test_dropping_starts_nothing_registering_does() -> None:
 
 @pytest.mark.slow
 @pytest.mark.faults
-@pytest.mark.parametrize(
-    "end", ["os.kill(os.getpid(), signal.SIGKILL)", "os._exit(1)", "sys.exit()"]
-)
-@pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL")
+@pytest.mark.parametrize("end", [f"os.kill(os.getpid(), {KILL})", "os._exit(1)", "sys.exit()"])
 def test_the_program_ends_and_nothing_is_left(end: str, tmp_path: Path) -> None:
     """However it ends, the keeper deletes what was registered, says so, and goes."""
     path = tmp_path / "file"
     path.touch()
     done = run_failing(
-        "import os, signal, sys\n"
+        "import os, sys\n"
         "from loky.backend.resource_tracker import _resource_tracker as tracker\n"
         f"tracker.register({str(path)!r}, 'file')\n"
         "print(tracker._pid, flush=True)\n"
@@ -161,17 +160,16 @@ def test_a_worker_drops_what_its_parent_counted(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.faults
-@pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL")
 def test_a_keeper_that_was_killed_is_replaced(tmp_path: Path) -> None:
     """The next registration starts another one; nothing raises or hangs."""
     path = tmp_path / "file"
     path.touch()
     done = run_failing(
-        "import os, signal\n"
+        "import os\n"
         "from loky.backend.resource_tracker import _resource_tracker as tracker\n"
         "tracker.register('/nonexistent', 'noop')\n"
         "first = tracker._pid\n"
-        "os.kill(first, signal.SIGKILL)\n"
+        f"os.kill(first, {KILL})\n"
         "tracker.maybe_unlink('/nonexistent', 'noop')\n"
         f"tracker.register({str(path)!r}, 'file')\n"
         "print(first != tracker._pid)\n"

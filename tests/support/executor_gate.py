@@ -14,9 +14,10 @@ _SECONDS = 30.0  # a test that never opens its gate fails then, and does not han
 class Gate:
     """The test's side. A task gets `gate.port` and calls `pass_gate(port)`."""
 
-    def __init__(self) -> None:
+    def __init__(self, seconds: float = _SECONDS) -> None:
+        self._seconds = seconds
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
-        self._listener.settimeout(_SECONDS)
+        self._listener.settimeout(seconds)
         self._inside: dict[int, socket.socket] = {}
         self.port: int = self._listener.getsockname()[1]
 
@@ -25,7 +26,7 @@ class Gate:
         pids = []
         for _ in range(count):
             visitor, _address = self._listener.accept()
-            visitor.settimeout(_SECONDS)
+            visitor.settimeout(self._seconds)
             pid = int.from_bytes(visitor.recv(8), "little")
             self._inside[pid] = visitor
             pids.append(pid)
@@ -42,10 +43,10 @@ class Gate:
             self._inside.popitem()[1].close()
 
 
-def pass_gate(port: int, value: object = None) -> object:
+def pass_gate(port: int, value: object = None, seconds: float = _SECONDS) -> object:
     """Wait at a gate, then return `value`."""
     try:
-        with socket.create_connection(("127.0.0.1", port), timeout=_SECONDS) as visitor:
+        with socket.create_connection(("127.0.0.1", port), timeout=seconds) as visitor:
             visitor.sendall(os.getpid().to_bytes(8, "little"))
             visitor.recv(1)
     except ConnectionError:

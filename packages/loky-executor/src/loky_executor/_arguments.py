@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from typing import Any
 
 from loky_backend import cpu_count
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 DEPTH_VARIABLE = "LOKY_WORKER_DEPTH"
 _MAX_DEPTH_VARIABLE = "LOKY_MAX_DEPTH"
 _DEFAULT_MAX_DEPTH = 10
+# What one `select` of Windows takes (512 sockets, one for each worker) and a few to spare.
+_MOST_WORKERS = 500 if sys.platform == "win32" else None
 _START_METHODS = (None, "loky", "loky_init_main", "spawn")
 
 # What sizes the thread pools of numerical libraries; read when they are loaded.
@@ -35,7 +38,8 @@ _THREAD_VARIABLES = (
 
 def checked_max_workers(max_workers: int | None) -> int:
     """Return how many workers there may be; None means `cpu_count()`."""
-    return cpu_count() if max_workers is None else checked_count("max_workers", max_workers)
+    workers = cpu_count() if max_workers is None else checked_count("max_workers", max_workers)
+    return workers if _MOST_WORKERS is None else min(workers, _MOST_WORKERS)
 
 
 def checked_count(name: str, value: Any) -> int:

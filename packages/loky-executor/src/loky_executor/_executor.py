@@ -57,7 +57,8 @@ class ProcessPoolExecutor(Executor):
     needed. All methods may be called from any thread.
 
     Args:
-        max_workers: the most worker processes at a time; None means `cpu_count()`.
+        max_workers: the most worker processes at a time; None means `cpu_count()`. More than 500
+            count as 500 on Windows.
         job_reducers: exact type -> reducer, used for tasks; with it all tasks are pickled by one
             thread of the executor.
         result_reducers: exact type -> reducer, used for results.
