@@ -17,10 +17,9 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Callable
 
-    from loky_spawn import Handover
+    from loky_spawn import ChildProcess, Handover
 
     from ._pieces import Buffer
-    from ._worker import Worker
 
 assert sys.platform != "win32"
 
@@ -108,12 +107,12 @@ def dump_stacks_on(number: int, report: int) -> None:
 
 
 def watch_death(
-    selector: selectors.BaseSelector, worker: Worker, _tell: Callable[[], None]
+    selector: selectors.BaseSelector, child: ChildProcess, key: object, _tell: Callable[[], None]
 ) -> None:
-    """Have `selector` select `(worker, "sentinel")` when the worker is dead."""
-    selector.register(worker.child.sentinel, _READ, (worker, "sentinel"))
+    """Have `selector` select `key` when the child is dead."""
+    selector.register(child.sentinel, _READ, key)
 
 
-def unwatch_death(selector: selectors.BaseSelector, worker: Worker) -> None:
+def unwatch_death(selector: selectors.BaseSelector, child: ChildProcess) -> None:
     """End what `watch_death` began."""
-    selector.unregister(worker.child.sentinel)
+    selector.unregister(child.sentinel)

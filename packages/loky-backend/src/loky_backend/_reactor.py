@@ -215,7 +215,8 @@ class Reactor:
     def _watch(self, worker: Worker) -> None:
         self._workers[worker.ident] = worker
         self._selector.register(worker.socket, selectors.EVENT_READ, (worker, "data"))
-        watch_death(self._selector, worker, lambda: self._note_death(worker))
+        key = (worker, "sentinel")
+        watch_death(self._selector, worker.child, key, lambda: self._note_death(worker))
         if worker.start_timeout is not None:
             self._overdue[worker.ident] = time.monotonic() + worker.start_timeout, _NOT_READY
         if worker.wants_write:
@@ -268,7 +269,7 @@ class Reactor:
         What it left may hold a copy of its channel and write for ever: that is killed, and not
         more is read than the channel can have held when the worker died.
         """
-        unwatch_death(self._selector, worker)
+        unwatch_death(self._selector, worker.child)
         if not worker.left_cleanly:
             worker.child.kill_tree()
         if not worker.ended:

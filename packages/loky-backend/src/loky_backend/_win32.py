@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from loky_spawn import ChildProcess, Handover
 
     from ._pieces import Buffer
-    from ._worker import Worker
 
 assert sys.platform == "win32"
 
@@ -67,20 +66,19 @@ def dump_stacks_on(_number: int, _report: int) -> None:
 
 
 def watch_death(
-    _selector: selectors.BaseSelector, worker: Worker, tell: Callable[[], None]
+    _selector: selectors.BaseSelector, child: ChildProcess, _key: object, tell: Callable[[], None]
 ) -> None:
-    """Call `tell` in a thread of its own when the worker is dead.
+    """Call `tell` in a thread of its own when the child is dead.
 
-    A thread each, since one call waits for no more than 63 handles. It ends with the worker.
+    A thread each, since one call waits for no more than 63 handles. It ends with the child.
 
     Raises:
         RuntimeError: there are no more threads to be had.
     """
     import threading
 
-    name = f"loky-wait-{worker.child.pid}"
-    args = (worker.child, tell)
-    threading.Thread(target=_tell_death, args=args, name=name, daemon=True).start()
+    name = f"loky-wait-{child.pid}"
+    threading.Thread(target=_tell_death, args=(child, tell), name=name, daemon=True).start()
 
 
 def _tell_death(child: ChildProcess, tell: Callable[[], None]) -> None:
@@ -88,5 +86,5 @@ def _tell_death(child: ChildProcess, tell: Callable[[], None]) -> None:
     tell()
 
 
-def unwatch_death(_selector: selectors.BaseSelector, _worker: Worker) -> None:
+def unwatch_death(_selector: selectors.BaseSelector, _child: ChildProcess) -> None:
     """Do nothing: the thread ends by itself."""
