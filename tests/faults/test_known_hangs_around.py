@@ -9,37 +9,9 @@ from __future__ import annotations
 import pytest
 
 from support.executor_scripts import run_code
+from support.fault_programs import A_LIFE, ITS_OUTPUT
 
 pytestmark = [pytest.mark.faults, pytest.mark.slow]
-
-A_LIFE = """
-    import os, time
-    from concurrent.futures import as_completed, wait
-    from loky import ProcessPoolExecutor, get_reusable_executor
-    from loky_executor import TaskTimeoutError, TerminatedWorkerError
-
-    with ProcessPoolExecutor(2, on_crash="isolate", timeout=0.05) as executor:
-        print(sum(executor.map(abs, range(-100, 0))))
-        print(len(executor.submit(bytes, 3_000_000).result()))
-        print(type(executor.submit(os._exit, 1).exception()).__name__)
-        print(type(executor.options(timeout=0.1).submit(time.sleep, 60).exception()).__name__)
-        print(type(executor.submit(int, "x").exception()).__name__)
-        print(type(executor.submit(lambda: (n for n in "ab")).exception()).__name__)
-        futures = [executor.submit(lambda n=n: n) for n in range(20)]
-        print(len(wait(futures).done), len(list(as_completed(futures))))
-    print(get_reusable_executor(1).submit(abs, -7).result())
-    print(get_reusable_executor(2).submit(abs, -8).result())
-    broken = ProcessPoolExecutor(1)
-    print(type(broken.submit(os.kill, os.getpid() and 0, 9).exception()).__name__)
-    dropped = ProcessPoolExecutor(1)
-    last = dropped.submit(abs, -9)
-    del dropped, broken
-    print(last.result())
-"""
-ITS_OUTPUT = (
-    "5050\n3000000\nTerminatedWorkerError\nTaskTimeoutError\nValueError\nEncodingError\n20 20\n"
-    "7\n8\nTerminatedWorkerError\n9\n"
-)
 
 
 @pytest.mark.parametrize(

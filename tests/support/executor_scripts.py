@@ -21,12 +21,15 @@ def run_code(
     seconds: float = SECONDS,
     flags: Sequence[str] = (),
     env: Mapping[str, str] | None = None,
+    wrapper: Sequence[str] = (),
 ) -> str:
     """Run a program with `python -c`; return what it printed. Fails on an error or a hang.
 
-    `flags` go to the interpreter, `env` changes the environment.
+    `flags` go to the interpreter, `env` changes the environment, `wrapper` is a command that
+    executes another one (`setpriv`, `unshare`).
     """
-    return _finish([sys.executable, *flags, "-c", textwrap.dedent(source)], None, seconds, env)
+    words = [*wrapper, sys.executable, *flags, "-c", textwrap.dedent(source)]
+    return _finish(words, None, seconds, env)
 
 
 def run_stdin(source: str, *, seconds: float = SECONDS) -> str:

@@ -20,6 +20,7 @@ import socket
 import threading
 import time
 from collections import deque
+from contextlib import ExitStack
 
 from ._errors import ProtocolError
 from ._events import Event, FrameArrived, TimerFired, WorkerDied, WorkerReady
@@ -51,6 +52,7 @@ class Reactor:
             `wake`; must not block nor run user code.
         on_failure: called in the reactor's thread with the exception that ended it.
         name: of the thread.
+        on_end: called by the thread when the reactor is over and nobody is served by it any more.
     """
 
     def __init__(
@@ -58,14 +60,18 @@ class Reactor:
         sink: Callable[[list[Event]], None],
         on_failure: Callable[[BaseException], None],
         name: str = "loky-reactor",
+        on_end: Callable[[], None] | None = None,
     ) -> None:
         self._sink = sink
+        self._on_end = on_end
         self._on_failure = on_failure
-        self._selector = make_selector()
-        self._wake_reader, self._wake_writer = socket.socketpair()
-        self._wake_reader.setblocking(False)
-        self._wake_writer.setblocking(False)
-        self._selector.register(self._wake_reader, selectors.EVENT_READ, None)
+        with ExitStack() as on_error:  # no descriptor is left
+            self._selector = on_error.enter_context(make_selector())
+            self._wake_reader, self._wake_writer = map(on_error.enter_context, socket.socketpair())
+            self._wake_reader.setblocking(False)
+            self._wake_writer.setblocking(False)
+            self._selector.register(self._wake_reader, selectors.EVENT_READ, None)
+            on_error.pop_all()
         self._calls: deque[Callable[[], None]] = deque()
         self._timers: dict[str, float] = {}
         self._overdue: dict[int, tuple[float, str]] = {}  # when a worker is to be killed, and why
@@ -77,8 +83,16 @@ class Reactor:
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
     def start(self) -> None:
-        """Start the thread."""
-        self._thread.start()
+        """Start the thread.
+
+        Raises:
+            RuntimeError: the system has no thread left to give; nothing is left open.
+        """
+        try:
+            self._thread.start()
+        except BaseException:
+            self._close()
+            raise
 
     def stop(self) -> None:
         """Have the thread end after this turn; workers still there are killed. Any thread."""
@@ -156,6 +170,8 @@ class Reactor:
             self._on_failure(error)
         finally:
             self._close()
+        if self._on_end is not None:
+            self._on_end()
 
     def _turn(self) -> None:
         ready = self._selector.select(self._time_to_next_timer())

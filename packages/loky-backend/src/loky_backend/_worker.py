@@ -193,7 +193,7 @@ class Worker:
         """Have a frame's buffers from its segment; if that fails it becomes a failure."""
         try:
             self._mapped.fill(frame, self._received_descriptor() if frame.fresh else -1)
-        except (OSError, ProtocolError) as error:
+        except (OSError, ProtocolError, MemoryError) as error:
             frame.kind = FrameKind.FAILURE
             frame.body = describe_loss(frame.task, error)
             frame.buffers = []

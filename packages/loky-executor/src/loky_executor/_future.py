@@ -113,8 +113,15 @@ class TaskFuture(SnapshotFuture[T]):
         own = self.__dict__
         parts = own.get("_parts")
         if parts is None:
-            parts = own.setdefault("_parts", Future())  # one step: every thread gets the same
+            parts = own.setdefault("_parts", self._new_parts())  # every thread gets the same
         return own.setdefault(name, getattr(parts, name))  # never over what was assigned meanwhile
+
+    def _new_parts(self) -> Future[T]:
+        parts: Future[T] = Future()
+        pool = self.__dict__.get("_pool")
+        if pool is not None and pool.forked:
+            parts.set_exception(self._orphaned())
+        return parts
 
     def start(self) -> bool:
         """Mark the task as running; False if it was cancelled. Later calls only tell which."""
@@ -184,10 +191,11 @@ class TaskFuture(SnapshotFuture[T]):
         """Fail, in a forked copy of the process, where nobody answers what is pending.
 
         Begins afresh, without callbacks and waiters: a thread that is not there any more may hold
-        the lock, or theirs.
+        the lock, or theirs. One that nobody has looked at fails when somebody does.
         """
-        super().__init__()
-        self.set_exception(self._orphaned())
+        if "_parts" in self.__dict__:
+            super().__init__()
+            self.set_exception(self._orphaned())
 
     def _orphaned(self) -> ShutdownExecutorError:
         return ShutdownExecutorError(

@@ -38,6 +38,8 @@ from ._callbacks import Callback, callback_runner
 from ._errors import ShutdownExecutorError
 from ._machine import Machine, Status
 from ._patience import wait_patiently
+from ._shortage import TIMER as SHORTAGE_TIMER
+from ._shortage import Shortage
 from ._staff import Staff, WorkerInfo
 from ._stats import Ledger, Stats
 from ._tasks import TaskTable
@@ -88,7 +90,13 @@ class Pool:
         self._feeder: Workshop[tuple[int, ...]] = Workshop(
             f"{self.name}-feeder", self._encode, self._lost
         )
-        self._reactor = Reactor(self._work, self._on_reactor_failure, f"{self.name}-reactor")
+        self._reactor = Reactor(
+            self._work,
+            self._on_reactor_failure,
+            f"{self.name}-reactor",
+            on_end=self._finish,
+        )
+        self._shortage = Shortage(self._reactor, self.ended, self._callbacks, self._lost)
         self._staff = Staff(self.name, settings, self._reactor, self.post, self._lost)
         self._seats = self._staff.seats
         self._segments = SegmentPool(self._seats.forget_segment)
@@ -126,9 +134,8 @@ class Pool:
             self.post(on.Submit(future.task, options, encoded))
         elif isinstance(error, KeyboardInterrupt):
             raise error  # Ctrl-C struck while this thread was pickling: it is meant for it
-        # 1. Here the record is made and posted, then `ended` is looked at. 2. `_give_back` sets
-        # `ended` before the reactor's last turn, which takes what was posted till then. Whichever
-        # comes first, a task that was late (its pickling took long) is answered by one of the two.
+        # 1. Here the record is made, then `ended` is looked at. 2. The reactor's thread sets
+        # `ended`, then fails what is left (`_finish`). A task that is late is found by one.
         if self.ended.is_set():
             self._tasks.fail(future.task, self._too_late())
         if not self._warm:
@@ -147,7 +154,7 @@ class Pool:
 
     def run_callback(self, callback: Callback) -> None:
         """Have a done-callback called soon, on the callback thread."""
-        self._callbacks.put(callback)
+        self._shortage.give(self._callbacks, callback)
 
     def processes(self) -> dict[int, Any]:
         """Return pid -> child process of the workers there are now."""
@@ -246,7 +253,7 @@ class Pool:
                 self._own.append(on.Dropped(task))
         self._unflushed.clear()
         if self._unencoded:
-            self._feeder.put(tuple(self._unencoded))
+            self._shortage.give(self._feeder, tuple(self._unencoded))
             self._unencoded.clear()
 
     def _translate(self, event: Event) -> None:
@@ -274,6 +281,9 @@ class Pool:
             self._staff.look()
             if any(state.assigned for state in self._machine.workers.values()):
                 self._staff.busy()
+        elif name == SHORTAGE_TIMER:
+            idle, over = not self._seats.workers(), self._machine.status is Status.BROKEN
+            self._shortage.retry(self._feeder, self._staff.launcher, idle=idle, over=over)
         elif name == "kill":
             for worker in self._seats.workers():
                 worker.kill("it did not end when it was sent SIGTERM")
@@ -297,7 +307,7 @@ class Pool:
                 self._unencoded.append(task)
             case do.Spawn(worker):
                 self._seats.reserve(worker)
-                self._staff.launcher.put(worker)
+                self._shortage.give(self._staff.launcher, worker)
             case do.Flush(worker):
                 self._unflushed[worker] = None
             case do.Recall(worker):
@@ -353,17 +363,22 @@ class Pool:
 
     def _on_reactor_failure(self, error: BaseException) -> None:
         self.failure = self.failure or error
+        self.broken_by = self.broken_by or error
         self._machine.status = Status.BROKEN
         self._tasks.fail_all(self._failed)
         self._give_back()
-        self._tasks.fail_all(self._failed)  # there is no last turn for those that came meanwhile
+
+    def _finish(self) -> None:
+        """Answer what came too late for the last turn; the last act of the reactor's thread."""
+        self._tasks.fail_all(lambda _: self._too_late())
+        self._callbacks.work_off()
 
     def _too_late(self) -> BaseException:
         if self._machine.status is not Status.BROKEN:
             return ShutdownExecutorError("the executor was shut down before the task was there")
-        from ._broken import BrokenProcessPool
+        from ._broken import refusal
 
-        return BrokenProcessPool("the executor broke before the task was there")
+        return refusal(self.broken_by)
 
     def _failed(self, task: int) -> BaseException:
         error = BrokenExecutor(f"task {task}: the executor itself failed")

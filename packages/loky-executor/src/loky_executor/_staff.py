@@ -132,7 +132,10 @@ class Staff:
     def look(self) -> None:
         """Look at the memory of all workers, on a thread where that may take a while."""
         self._looking = False
-        self._inspector.put(None)
+        try:
+            self._inspector.put(None)
+        except RuntimeError:  # no thread is left: not this time
+            pass
 
     def _inspect(self, _: None) -> None:
         if self._memory is None:

@@ -51,10 +51,29 @@ class Workshop(Generic[T]):
         """Have `job(item)` called soon.
 
         Raises:
-            RuntimeError: the system has no thread left to give.
+            RuntimeError: the system has no thread left to give; the item waits for `resume`.
         """
         self._queue.put((item,))
         self._ensure_thread()
+
+    def resume(self) -> None:
+        """Start the thread that a `put` could not start, if anything waits for it.
+
+        Raises:
+            RuntimeError: the system still has no thread left to give.
+        """
+        if not self._queue.empty():
+            self._ensure_thread()
+
+    def work_off(self) -> None:
+        """Do in this thread what no other does: the last resort where no thread can be had."""
+        while not self._queue.empty() and self._claim.acquire(blocking=False):
+            try:
+                self._carry_out(self._queue.get_nowait())
+            except Empty:
+                pass
+            finally:
+                self._claim.release()
 
     def stop(self) -> None:
         """Have the thread leave as soon as it has no job. Later items still get their turn."""
@@ -94,10 +113,13 @@ class Workshop(Generic[T]):
                 if self._queue.empty() or not self._claim.acquire(blocking=False):
                     return
                 continue
-            if entry is not None:
-                try:
-                    self._job(entry[0])
-                except BaseException as error:  # noqa: BLE001 - the thread must serve the others
-                    if self._on_failure is not None:
-                        self._on_failure(error)
+            self._carry_out(entry)
             del entry
+
+    def _carry_out(self, entry: tuple[T] | None) -> None:
+        if entry is not None:
+            try:
+                self._job(entry[0])
+            except BaseException as error:  # noqa: BLE001 - the thread must serve the others
+                if self._on_failure is not None:
+                    self._on_failure(error)
