@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 SMALL_STACK = 1 << 18
 _ROOM = 1 << 25
 _TOO_MUCH = 1 << 28
+_kept: list[bytes] = []
 
 
 def strike(way: str, mark: str) -> object:
@@ -98,6 +99,22 @@ def exhaust() -> None:
         bytes(_TOO_MUCH)
     finally:
         resource.setrlimit(resource.RLIMIT_AS, before)
+
+
+def starve(smallest: int) -> NoReturn:
+    """Use up all memory that there is under RLIMIT_AS, to pieces of this size, and keep it."""
+    import resource
+
+    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
+    resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize(),) * 2)
+    size = 1 << 20
+    while True:
+        try:
+            _kept.append(bytes(size))
+        except MemoryError:
+            if size <= smallest:
+                raise
+            size //= 2
 
 
 def overrun_the_cgroup() -> None:
