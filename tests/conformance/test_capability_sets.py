@@ -20,6 +20,8 @@ from support.executor_waiting import all_gone
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from loky_executor import Shared
+
 SECONDS = 20
 LARGE = 3_000_000  # bytes; far above what is sent beside the stream where there is a way
 posix_only = pytest.mark.skipif(sys.platform == "win32", reason="signals, /proc, named pipes")
@@ -176,3 +178,15 @@ def test_killed_workers_are_gone(gate: Gate) -> None:
     executor.shutdown(kill_workers=True)
     assert all(future.done() for future in futures)
     assert all_gone(pids)
+
+
+def _length(handle: Shared[bytes]) -> int:
+    return len(handle.get())
+
+
+def test_shared_objects_arrive() -> None:
+    """By name where there is a memfd, else as a copy; freed either way when the handle is closed."""
+    with ProcessPoolExecutor(1) as executor:
+        for size in (10, LARGE):
+            with executor.share(bytes(size)) as handle:
+                assert executor.submit(_length, handle).result(SECONDS) == size

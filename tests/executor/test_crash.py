@@ -123,7 +123,9 @@ def test_a_refused_task_is_told_why(single: ProcessPoolExecutor) -> None:
     first = single.submit(os._exit, 3)
     with pytest.raises(TerminatedWorkerError):
         first.result()
-    with pytest.raises(BrokenProcessPool, match=r"takes no more tasks: .*exited with code 3") as caught:
+    with pytest.raises(
+        BrokenProcessPool, match=r"takes no more tasks: .*exited with code 3"
+    ) as caught:
         single.submit(abs, -1)
     assert isinstance(caught.value.__cause__, TerminatedWorkerError)
     assert any("WorkerDied" in line for line in caught.value.history)

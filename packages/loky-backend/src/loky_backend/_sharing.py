@@ -262,6 +262,10 @@ def _place(pieces: list[Buffer]) -> int:
         return -1
     import fcntl
 
+    from loky_spawn import has_capability
+
+    if not has_capability("memfd"):
+        return -1
     offsets, size = layout([nbytes(piece) for piece in pieces])
     try:
         fd = os.memfd_create("loky-shared", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
