@@ -185,7 +185,7 @@ def _length(handle: Shared[bytes]) -> int:
 
 
 def test_shared_objects_arrive() -> None:
-    """By name where there is a memfd, else as a copy; freed either way when the handle is closed."""
+    """By name where there is a memfd, else as a copy."""
     with ProcessPoolExecutor(1) as executor:
         for size in (10, LARGE):
             with executor.share(bytes(size)) as handle:
