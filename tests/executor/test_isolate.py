@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 from concurrent.futures import wait
 from typing import TYPE_CHECKING
 
@@ -187,3 +188,30 @@ def test_every_error_of_a_broken_pool_has_its_facts(
         assert isinstance(error, BrokenProcessPool)
         assert any("WorkerDied" in line for line in error.history)
         assert len(error.history) <= 40
+
+
+def _pass_gate_and_die(port: int) -> None:
+    pass_gate(port)
+    os._exit(5)
+
+
+def test_who_killed_two_workers_runs_alone_the_third_time(gate: Gate) -> None:
+    """Nothing waits behind it in its worker then, and the error says how often it was tried."""
+    with ProcessPoolExecutor(1, on_crash="isolate") as executor:
+        for _ in range(3):  # a pace is known: tasks are sent ahead of need
+            wait([executor.submit(abs, -1) for _ in range(100)], SECONDS)
+        deadly = executor.options(retries=2, priority=1).submit(_pass_gate_and_die, gate.port)
+        others = [executor.submit(abs, -number) for number in range(200)]
+        held = []
+        for _ in range(3):
+            (pid,) = gate.arrivals()
+            for _ in range(2):  # after two turns the scheduler has done what it can
+                turned = threading.Event()
+                executor._pool._reactor.call(turned.set)
+                assert turned.wait(SECONDS)
+            held.append(executor.workers()[0].tasks)
+            gate.let_through(pid)
+        assert isinstance(deadly.exception(SECONDS), TerminatedWorkerError)
+        assert [future.result(SECONDS) for future in others] == list(range(200))
+    assert held[2] == 1
+    assert min(held[:2]) > 1
