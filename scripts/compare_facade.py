@@ -59,15 +59,6 @@ ON_PURPOSE = {
     "loky.backend.process.LokyProcess: env": "the environment of the parent is the child's",
     "loky.backend.process.LokyProcess: daemon": "by keyword only, as in multiprocessing",
     "loky.backend.process.LokyInitMainProcess: daemon": "by keyword only, as in multiprocessing",
-    "loky.cloudpickle_wrapper.CallableObjectWrapper: keep_wrapper": "as wrap_non_picklable_objects",
-    "loky.cloudpickle_wrapper.CloudpickledObjectWrapper: keep_wrapper": "likewise",
-    "loky.cloudpickle_wrapper.CallableObjectWrapper: obj": "by position only",
-    "loky.cloudpickle_wrapper.CloudpickledObjectWrapper: obj": "by position only",
-    "loky.reusable_executor._ReusablePoolExecutor: job_reducers": "by keyword only",
-    "loky.reusable_executor._ReusablePoolExecutor: result_reducers": "by keyword only",
-    "loky.reusable_executor._ReusablePoolExecutor: initializer": "by keyword only",
-    "loky.reusable_executor._ReusablePoolExecutor: initargs": "by keyword only",
-    "loky.reusable_executor._ReusablePoolExecutor: env": "by keyword only",
     "loky.reusable_executor._ReusablePoolExecutor: executor_id default": "None: the next number",
 }
 if sys.version_info >= (3, 14):

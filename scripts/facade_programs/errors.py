@@ -1,6 +1,7 @@
 """What a task raises, and what cannot be called or pickled."""
 
 import threading
+from pickle import PicklingError
 
 from loky import get_reusable_executor
 
@@ -8,6 +9,13 @@ from loky import get_reusable_executor
 def fail(message):
     """Raise."""
     raise KeyError(message)
+
+
+class Refuses:
+    """Raises when it is pickled."""
+
+    def __reduce__(self):
+        raise ZeroDivisionError("not me")
 
 
 if __name__ == "__main__":
@@ -20,6 +28,9 @@ if __name__ == "__main__":
         print(error)
     error = executor.submit(id, threading.Lock()).exception()
     print(isinstance(error, Exception), "pickle" in str(error).lower() + str(error.__cause__))
+    error = executor.submit(id, Refuses()).exception()
+    print(isinstance(error, PicklingError), "the task to send it to the workers" in str(error))
+    print(isinstance(executor.submit(Refuses).exception(), ZeroDivisionError))
     error = executor.submit(threading.Lock).exception()
     print(isinstance(error, Exception))
     print(executor.submit(abs, -1).result())

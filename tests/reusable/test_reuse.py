@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import threading
+from pickle import PicklingError
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
@@ -180,3 +181,30 @@ def test_threads_share_one_executor() -> None:
     for thread in threads:
         thread.join()
     assert len({found.get() for _ in threads}) == 1
+
+
+class Refuses:
+    """Raises when it is pickled."""
+
+    def __init__(self, error: BaseException) -> None:
+        self.error = error
+
+    def __reduce__(self) -> tuple[object, ...]:
+        raise self.error
+
+
+@pytest.mark.parametrize("backlog", [False, True])
+def test_what_a_reduce_raises_is_a_pickling_error(backlog: bool, gate: Gate) -> None:
+    """As in loky 3.7, with the error itself as its cause; in `loky_executor` it is the bare one."""
+    executor = get_reusable_executor(1)
+    if backlog:  # the feeder encodes
+        executor.submit(pass_gate, gate.port)
+        gate.arrivals()
+        for number in range(100):
+            executor.submit(abs, number)
+    future = executor.submit(abs, Refuses(ZeroDivisionError("why")))
+    gate.open()
+    error = future.exception(SECONDS)
+    assert isinstance(error, PicklingError)
+    assert "the task to send" in str(error)
+    assert repr(error.__cause__) == "ZeroDivisionError('why')"

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 class ByValue:
     """An object that is pickled by cloudpickle; it lends its attributes."""
 
-    def __init__(self, wrapped: Any, keep_wrapper: bool = True) -> None:
-        self.__wrapped__: Any = wrapped
+    def __init__(self, obj: Any, keep_wrapper: bool = False) -> None:
+        self.__wrapped__: Any = obj
         self.__keep_wrapper = keep_wrapper
 
     def __reduce__(self) -> tuple[Any, ...]:

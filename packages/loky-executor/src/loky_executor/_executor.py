@@ -6,7 +6,7 @@ import sys
 import time
 import weakref
 from concurrent.futures import Executor
-from typing import Any, NamedTuple, ParamSpec, TypeVar
+from typing import Any, ClassVar, NamedTuple, ParamSpec, TypeVar
 
 from loky_backend import Inheritance, leak_limit, pack_settings
 
@@ -87,6 +87,9 @@ class ProcessPoolExecutor(Executor):
     The constructor starts a thread and no process.
     """
 
+    # For subclasses: turns what pickling a task raised into what its future raises.
+    _refused: ClassVar[Callable[[BaseException], BaseException] | None] = None
+
     def __init__(  # noqa: PLR0917 - the order of loky 3.7, which existing code relies on
         self,
         max_workers: int | None = None,
@@ -129,6 +132,7 @@ class ProcessPoolExecutor(Executor):
             start_timeout=check.checked_seconds("start_timeout", start_timeout),
             memory_limit=check.checked_optional_count("worker_memory_limit", worker_memory_limit),
             leak_limit=leak_limit(),
+            refused=self._refused,
         )
         self._job_reducers = job_reducers
         self._pool = self._start_pool(workers, settings)

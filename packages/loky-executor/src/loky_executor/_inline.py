@@ -61,9 +61,7 @@ class InlinePool:
         self._reducers = apply_settings(settings.pickling) if settings.pickling else None
         self._ledger = Ledger()
         segments = SegmentPool(lambda _ident, _number: None)
-        self._tasks = TaskTable(
-            self, self._ledger, segments, settings.job_reducers, lambda _number: None
-        )
+        self._tasks = TaskTable(self, self._ledger, segments, settings, lambda _number: None)
 
     # -- what the executor asks for ------------------------------------------------------------
 

@@ -103,9 +103,7 @@ class Pool:
         self._staff.use(self._segments)
         self._inheritance = settings.inheritance
         self._ledger = Ledger()
-        self._tasks = TaskTable(
-            self, self._ledger, self._segments, settings.job_reducers, self._seats.unshare
-        )
+        self._tasks = TaskTable(self, self._ledger, self._segments, settings, self._seats.unshare)
         self._reactor.start()
 
     # -- what the executor asks for ------------------------------------------------------------

@@ -29,6 +29,7 @@ class PoolSettings:
         start_timeout: seconds a worker may take to get ready; None for any.
         memory_limit: bytes of its own a worker may have; None for any.
         leak_limit: bytes a worker may grow by after its first task; None for any.
+        refused: turns what pickling a task raised into what its future raises; None for the same.
     """
 
     machine: Settings = field(default_factory=Settings)
@@ -41,3 +42,4 @@ class PoolSettings:
     start_timeout: float | None = None
     memory_limit: int | None = None
     leak_limit: int | None = None
+    refused: Callable[[BaseException], BaseException] | None = None

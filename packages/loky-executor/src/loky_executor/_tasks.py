@@ -19,11 +19,12 @@ from ._future import EncodedFailure, EncodedResult, TaskFuture
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from loky_backend import Encoded, Frame, Memory
 
     from ._future import Owner
+    from ._settings import PoolSettings
     from ._stats import Ledger
 
 
@@ -54,13 +55,14 @@ class TaskTable:
         owner: Owner,
         ledger: Ledger,
         segments: SegmentPool,
-        reducers: Mapping[type, Callable[[Any], Any]] | None,
+        settings: PoolSettings,
         unshare: Callable[[int], None],
     ) -> None:
         self._owner = owner
         self._ledger = ledger
         self._segments = segments
-        self._reducers = reducers
+        self._reducers = settings.job_reducers
+        self._refused = settings.refused
         self._unshare = unshare  # told when a shared object is gone that a task had named
         self._records: dict[int, Record] = {}
         self._numbers = itertools.count(1)
@@ -102,7 +104,7 @@ class TaskTable:
             if in_segments and encoded.large:
                 encoded.segment = self._segments.place(encoded.buffers, record)
         except BaseException as error:  # noqa: BLE001 - user code: pickling may raise, or exit
-            self.fail(task, error)
+            self.fail(task, error if self._refused is None else self._refused(error))
             return error
         record.encoded = encoded
         record.call = None

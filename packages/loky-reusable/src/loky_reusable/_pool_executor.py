@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from loky_executor import PicklingError
 from loky_executor import ProcessPoolExecutor as PlainExecutor
 
 from ._tracing import is_tracing, traced
@@ -65,6 +66,16 @@ class ProcessPoolExecutor(PlainExecutor):
             env,
             **further,
         )
+
+    @staticmethod
+    def _refused(error: BaseException) -> BaseException:
+        """Return a PicklingError whatever a `__reduce__` raised, as in loky 3.7; not for Ctrl-C."""
+        if isinstance(error, PicklingError) or not isinstance(error, Exception):
+            return error
+        what = type(error).__qualname__
+        refused = PicklingError(f"cannot pickle the task to send it to the workers: {what} raised")
+        refused.__cause__ = error
+        return refused
 
     def shutdown(
         self, wait: bool = True, kill_workers: bool = False, *, cancel_futures: bool = False

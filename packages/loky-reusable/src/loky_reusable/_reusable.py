@@ -39,6 +39,11 @@ class ReusableExecutor(ProcessPoolExecutor):
         context: likewise.
         timeout: likewise.
         executor_id: its number; None for the next free one.
+        job_reducers: as for `ProcessPoolExecutor`; likewise those that follow.
+        result_reducers: see there.
+        initializer: see there.
+        initargs: see there.
+        env: see there.
         **further: other arguments of `ProcessPoolExecutor`.
 
     Attributes:
@@ -48,15 +53,30 @@ class ReusableExecutor(ProcessPoolExecutor):
     replaces those of another class.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0917 - the order of loky 3.7
         self,
         max_workers: int | None = None,
         context: Any = None,
         timeout: float | None = None,
         executor_id: int | None = None,
+        job_reducers: Reducers | None = None,
+        result_reducers: Reducers | None = None,
+        initializer: Callable[..., object] | None = None,
+        initargs: tuple[Any, ...] = (),
+        env: Mapping[str, str | None] | None = None,
         **further: Any,
     ) -> None:
-        super().__init__(max_workers, context=context, timeout=timeout, **further)
+        super().__init__(
+            max_workers,
+            job_reducers,
+            result_reducers,
+            timeout,
+            context,
+            initializer,
+            initargs,
+            env,
+            **further,
+        )
         self.executor_id = next(_numbers) if executor_id is None else executor_id
         self._asked_timeout = timeout
         self._asked_workers = super().max_workers
