@@ -60,6 +60,21 @@ def test_exit_runs_the_callbacks_that_are_owed() -> None:
 
 
 @pytest.mark.slow
+def test_exit_callbacks_that_run_too_early() -> None:
+    """`viztracer program.py` runs them itself, with the main thread alive: workers end in peace."""
+    program = """
+        import atexit, time
+        from loky_executor import ProcessPoolExecutor
+        atexit.register(print, "then the others")
+        executor = ProcessPoolExecutor(1, initializer=atexit.register, initargs=(print, "worker"))
+        future = executor.submit(time.sleep, 0.1)
+        atexit._run_exitfuncs()
+        print(future.result(0), executor.workers())
+    """
+    assert run_code(program) == "worker\nthen the others\nNone []\n"
+
+
+@pytest.mark.slow
 def test_exit_while_workers_start() -> None:
     """A program that ends at once ends in order."""
     program = """

@@ -11,6 +11,7 @@ from multiprocessing.connection import wait as wait_for_objects
 import pytest
 
 import loky_spawn
+from support.executor_waiting import eventually
 from support.spawn_tools import (
     ENTRIES,
     PATIENCE,
@@ -189,6 +190,22 @@ def test_a_child_that_nobody_holds_ends() -> None:
     with running("nothing"):  # a start reaps those that nobody waited for
         assert pid not in child_pids()
     assert open_descriptors() <= before
+
+
+def test_a_child_that_was_let_go_of_counts_as_dead() -> None:
+    """What the interpreter's exit does to it; who still looks at it must not look for ever."""
+    with running("sleep") as (child, channel):
+        assert channel.recv(1) == b"!"
+        child._finalizer()
+        assert (child.poll(), child.wait(), child.wait(0)) == (True, True, True)
+        assert channel.recv(1) == b""
+
+    def reaped() -> bool:
+        with running("leave", payload=b"0") as (other, _):  # who starts the next one reaps it
+            assert other.wait(PATIENCE)
+        return child.pid not in child_pids()
+
+    assert eventually(reaped)
 
 
 def test_very_long_timeouts(without: str) -> None:

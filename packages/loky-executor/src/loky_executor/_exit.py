@@ -10,10 +10,14 @@ Facts:
 - The interpreter notes the exception that ended the main thread in `sys.last_exc` (3.12) and
   `sys.last_type`, before it waits for threads. At a prompt (`sys.ps1`) it may be one of long ago.
 - `threading` marks the main thread as ended first, then joins the non-daemon threads.
+- Some programs (``viztracer program.py``) run the `atexit` callbacks themselves, before the main
+  thread has ended. They come last registered first; that of `weakref.finalize`, registered by its
+  first object, would kill the workers.
 """
 
 from __future__ import annotations
 
+import atexit
 import os
 import sys
 import threading
@@ -32,15 +36,21 @@ def watch(pool: Pool) -> None:
     key = id(pool)
     _pools[key] = weakref.ref(pool, lambda _: _pools.pop(key, None))
     if _watching.acquire(blocking=False):
-        threading.Thread(target=_close_all, name="loky-exit-watcher", daemon=False).start()
+        threading.Thread(target=_watch, name="loky-exit-watcher", daemon=False).start()
+        weakref.finalize(pool, int).detach()  # registers its callback now, if it has not yet
+        atexit.register(_close_all)
 
 
 def _living() -> list[Pool]:
     return [pool for reference in list(_pools.values()) if (pool := reference()) is not None]
 
 
-def _close_all() -> None:
+def _watch() -> None:
     threading.main_thread().join()
+    _close_all()
+
+
+def _close_all() -> None:
     interrupted = _ended_by_ctrl_c()
     while pools := [pool for pool in _living() if not pool.ended.is_set()]:
         for pool in pools:

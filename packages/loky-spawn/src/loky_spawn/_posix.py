@@ -113,7 +113,7 @@ class PosixChild:
         with self._lock:
             sentinel = self._sentinel
             if self._look() or sentinel is None:
-                return self._dead
+                return True
         while True:
             left = None if deadline is None else max(0.0, deadline - time.monotonic())
             ready = sentinel.wait(left)
@@ -125,10 +125,10 @@ class PosixChild:
                 time.sleep(0.001)  # a kqueue tells of the exit a moment before it can be reaped
 
     def _look(self) -> bool:
-        """Find out whether it is dead; the lock is held."""
+        """Find out whether it is dead, or was let go of; the lock is held."""
         if not self._dead and self._sentinel is not None:
             self._dead, self.exitcode = self._sentinel.look()
-        return self._dead
+        return self._dead or self._released
 
     def send_signal(self, number: int) -> None:
         if self._owner == os.getpid():
