@@ -122,11 +122,11 @@ def test_shutdown_with_cancel_drops_what_did_not_start() -> None:
 
 
 def test_shutdown_with_kill_ends_everything_at_once() -> None:
-    """Running tasks fail, waiting ones are cancelled, workers are killed."""
+    """Running and waiting tasks fail, workers are killed."""
     machine = running(2)
     feed(machine, on.Submit(3), on.Answered(2, 2))
     assert feed(machine, on.Shutdown(kill=True)) == [
-        do.Cancel(3),
+        do.Fail(3, do.Cause.KILLED, started=False),
         do.Fail(1, do.Cause.KILLED, started=True, worker=1),
         do.Kill(1, TOLD),
         do.Kill(2, TOLD),

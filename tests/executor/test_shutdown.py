@@ -74,16 +74,23 @@ def test_cancel_futures(single: ProcessPoolExecutor, gate: Gate) -> None:
 
 
 def test_kill_workers(executor: ProcessPoolExecutor, gate: Gate) -> None:
-    """Running tasks fail at once, waiting ones are cancelled, nothing is waited for."""
+    """Running tasks and waiting ones fail at once, nothing is waited for."""
     futures = [executor.submit(pass_gate, gate.port) for _ in range(6)]
     pids = gate.arrivals(2)
     executor.shutdown(kill_workers=True)
-    running = [future for future in futures if not future.cancelled()]
-    assert [type(future.exception(0)).__mro__[1] for future in running] == [
-        ShutdownExecutorError,
-        ShutdownExecutorError,
-    ]
+    errors = [future.exception(0) for future in futures]
+    assert all(isinstance(error, ShutdownExecutorError) for error in errors)
+    fates = [getattr(error, "execution", None) for error in errors]
+    assert sorted(map(str, fates)) == ["may have run"] * 2 + ["not started"] * 4
     assert all_gone(pids, within=0)
+
+
+def test_kill_workers_and_cancel(executor: ProcessPoolExecutor, gate: Gate) -> None:
+    """With both, waiting tasks are cancelled."""
+    futures = [executor.submit(pass_gate, gate.port) for _ in range(6)]
+    gate.arrivals(2)
+    executor.shutdown(cancel_futures=True, kill_workers=True)
+    assert sum(future.cancelled() for future in futures) == 4
 
 
 def test_kill_workers_after_a_gentle_shutdown(single: ProcessPoolExecutor, gate: Gate) -> None:

@@ -46,10 +46,10 @@ class ShutdownExecutorError(ExecutorError, RuntimeError):
 
 
 class WorkersKilledError(ShutdownExecutorError):
-    """The executor was told to kill its workers while this task was with one of them.
+    """The executor was told to kill its workers before this task was done.
 
     Attributes:
-        execution: whether the task "may have run".
+        execution: "may have run" if the task was with a worker, else "not started".
     """
 
     execution: Execution = "may have run"

@@ -6,7 +6,7 @@ import sys
 import time
 import weakref
 from concurrent.futures import Executor
-from typing import Any, ClassVar, NamedTuple, ParamSpec, TypeVar
+from typing import Any, NamedTuple, ParamSpec, TypeVar
 
 from loky_backend import Inheritance, leak_limit, pack_settings
 
@@ -87,9 +87,6 @@ class ProcessPoolExecutor(Executor):
     The constructor starts a thread and no process.
     """
 
-    # For subclasses: turns what pickling a task raised into what its future raises.
-    _refused: ClassVar[Callable[[BaseException], BaseException] | None] = None
-
     def __init__(  # noqa: PLR0917 - the order of loky 3.7, which existing code relies on
         self,
         max_workers: int | None = None,
@@ -136,6 +133,11 @@ class ProcessPoolExecutor(Executor):
         )
         self._job_reducers = job_reducers
         self._pool = self._start_pool(workers, settings)
+
+    @staticmethod
+    def _refused(error: BaseException) -> BaseException:
+        """Return what the future of a task raises whose pickling raised this; for subclasses."""
+        return error
 
     def _start_pool(self, max_workers: int, settings: PoolSettings) -> Pool:
         pool = Pool(max_workers, settings)
@@ -305,7 +307,8 @@ class ProcessPoolExecutor(Executor):
         Args:
             wait: block until every worker is gone and everything was given back.
             cancel_futures: cancel the tasks that have not started.
-            kill_workers: kill the workers at once; tasks they run raise `ShutdownExecutorError`.
+            kill_workers: kill the workers at once; what is not done, and not cancelled by
+                `cancel_futures`, raises `ShutdownExecutorError`.
 
         Idempotent; any thread. Called by a done-callback of a task it does not wait.
         """
@@ -314,8 +317,11 @@ class ProcessPoolExecutor(Executor):
             self._pool.join()
 
     def kill_workers(self) -> None:
-        """Shut down and kill the workers at once, as in Python 3.14; waits until they are gone."""
-        self.shutdown(kill_workers=True)
+        """Shut down and kill the workers at once, as in Python 3.14; waits until they are gone.
+
+        Tasks that have not started are cancelled, those that run raise `ShutdownExecutorError`.
+        """
+        self.shutdown(cancel_futures=True, kill_workers=True)
 
     def terminate_workers(self) -> None:
         """Send SIGTERM to the workers and shut down, as in Python 3.14; waits until all is over.
@@ -333,7 +339,7 @@ class ProcessPoolExecutor(Executor):
     ) -> None:
         """Shut down and wait; on Ctrl-C without waiting for what runs."""
         interrupted = kind is not None and not issubclass(kind, Exception)
-        self.shutdown(kill_workers=interrupted)
+        self.shutdown(cancel_futures=interrupted, kill_workers=interrupted)
 
     # -- what it is doing --------------------------------------------------------------------
 

@@ -358,7 +358,11 @@ class Machine(Roster):
             waiting = [task for task, place in self.tasks.items() if place is not Place.ASSIGNED]
             for task in waiting:
                 self.forget(task)
-                effects.append(do.Cancel(task))
+                effects.append(
+                    do.Cancel(task)
+                    if event.cancel
+                    else do.Fail(task, do.Cause.KILLED, started=False)
+                )
             self.forget_waiting()
         if event.kill:
             for worker, state in self.workers.items():

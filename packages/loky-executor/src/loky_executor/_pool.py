@@ -161,7 +161,7 @@ class Pool:
     def terminate_workers(self) -> None:
         """Shut down and send SIGTERM to every worker; what is left a moment later is killed."""
         self._gentle = True
-        self.shut_down(kill=True)
+        self.shut_down(cancel=True, kill=True)
 
     def stats(self) -> Stats:
         """Return what was done so far."""

@@ -67,7 +67,8 @@ def _simple(fail: do.Fail) -> BaseException | None:
     if fail.cause is do.Cause.TASK_KILLED:
         return CancelledError(f"task {fail.task} was killed")
     if fail.cause is do.Cause.KILLED:
-        error = WorkersKilledError(f"the workers were killed while task {fail.task} was with one")
+        state = "was with one" if fail.started else "waited"
+        error = WorkersKilledError(f"the workers were killed while task {fail.task} {state}")
         error.execution = _execution(fail)
         return error
     return None

@@ -84,7 +84,8 @@ class ProcessPoolExecutor(PlainExecutor):
 
         Args:
             wait: block until every worker is gone and everything was given back.
-            kill_workers: kill the workers at once; tasks they run raise `ShutdownExecutorError`.
+            kill_workers: kill the workers at once; what is not done, and not cancelled by
+                `cancel_futures`, raises `ShutdownExecutorError`.
             cancel_futures: cancel the tasks that have not started.
 
         Idempotent; any thread. Called by a done-callback of a task it does not wait.
