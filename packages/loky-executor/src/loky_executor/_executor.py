@@ -87,6 +87,8 @@ class ProcessPoolExecutor(Executor):
     The constructor starts a thread and no process.
     """
 
+    _refused: Any = None  # of a subclass: turns what pickling a task raised into the future's error
+
     def __init__(  # noqa: PLR0917 - the order of loky 3.7, which existing code relies on
         self,
         max_workers: int | None = None,
@@ -133,11 +135,6 @@ class ProcessPoolExecutor(Executor):
         )
         self._job_reducers = job_reducers
         self._pool = self._start_pool(workers, settings)
-
-    @staticmethod
-    def _refused(error: BaseException) -> BaseException:
-        """Return what the future of a task raises whose pickling raised this; for subclasses."""
-        return error
 
     def _start_pool(self, max_workers: int, settings: PoolSettings) -> Pool:
         pool = Pool(max_workers, settings)
@@ -307,8 +304,7 @@ class ProcessPoolExecutor(Executor):
         Args:
             wait: block until every worker is gone and everything was given back.
             cancel_futures: cancel the tasks that have not started.
-            kill_workers: kill the workers at once; what is not done, and not cancelled by
-                `cancel_futures`, raises `ShutdownExecutorError`.
+            kill_workers: kill the workers at once; what is not done raises `ShutdownExecutorError`.
 
         Idempotent; any thread. Called by a done-callback of a task it does not wait.
         """
@@ -317,10 +313,7 @@ class ProcessPoolExecutor(Executor):
             self._pool.join()
 
     def kill_workers(self) -> None:
-        """Shut down and kill the workers at once, as in Python 3.14; waits until they are gone.
-
-        Tasks that have not started are cancelled, those that run raise `ShutdownExecutorError`.
-        """
+        """Cancel what waits, kill the workers at once, as in Python 3.14; waits for their end."""
         self.shutdown(cancel_futures=True, kill_workers=True)
 
     def terminate_workers(self) -> None:
