@@ -25,7 +25,7 @@ import time
 import warnings
 from pathlib import Path
 
-from storm_threads import HANG, Storm, Thrower
+from storm_threads import HANG, Storm, Thrower, inside
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "tests"))
 
@@ -73,8 +73,8 @@ def _watch(storm: Storm, throwers: list[Thrower]) -> None:
             # A thing that waits says after HANG seconds that it did in vain: more is a hang.
             if not thrower.over and now - thrower.since > 1.5 * HANG:
                 _hang(f"{thrower.name} hangs in {thrower.doing}", storm)
-        if any(how == "never" for how in storm.endings):
-            _hang("a task did not end", storm)
+        if storm.hung:
+            _hang(storm.hung, storm)
         if now - reported >= _REPORT_EVERY:
             reported = now
             _report(storm, now - started)
@@ -100,7 +100,7 @@ def _hang(what: str, storm: Storm) -> None:
     """Say what hangs and where, and end this process at once."""
     print(f"HANG, seed {storm.seed}: {what}", flush=True)
     for executor in storm.executors:
-        print(f"  {executor!r} {executor.workers()}", flush=True)
+        print(inside(executor), flush=True)
     faulthandler.dump_traceback(all_threads=True)
     os._exit(1)
 
@@ -124,15 +124,15 @@ def _verdict(storm: Storm, left: list[str], seed: int) -> int:
         print(f"  {count:>9,} {how}")
     print(f"{storm.owed:,} callbacks owed, {storm.called:,} called; actions:")
     print("  " + ", ".join(f"{count:,} {name}" for name, count in storm.actions.most_common()))
-    problems = [*storm.problems, *(f"left behind: {line}" for line in left)]
+    for line in left:
+        storm.complain(f"left behind: {line}")
     if ended != storm.submitted:
-        problems.append(f"{storm.submitted - ended} tasks are not accounted for")
+        storm.complain(f"{storm.submitted - ended} tasks are not accounted for")
     if storm.called != storm.owed:
-        problems.append(f"{storm.owed - storm.called} callbacks are not accounted for")
-    for problem in problems[:20]:
-        print(f"PROBLEM: {problem}")
-    print("failed" if problems else "nothing lost, nothing left, nothing hung", flush=True)
-    return 1 if problems else 0
+        storm.complain(f"{storm.owed - storm.called} callbacks are not accounted for")
+    failed = bool(storm.problems)
+    print("failed" if failed else "nothing lost, nothing left, nothing hung", flush=True)
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":

@@ -61,6 +61,16 @@ def ending(job: Job, future: Future[Any]) -> str:
     return "raised" if told else f"ended by {error!r}"
 
 
+def inside(executor: ProcessPoolExecutor) -> str:
+    """Tell what the scheduler of an executor knows, for whoever looks for the reason of a hang."""
+    machine = executor._pool._machine
+    places = Counter(place.name for place in machine.tasks.values())
+    workers = [f"    {ident}: {state}" for ident, state in machine.workers.items()]
+    events = [f"    {when:.3f} {event}" for when, event in machine.history]
+    lines = [f"{executor!r} {dict(places)} at {time.monotonic():.3f}", "  workers:", *workers]
+    return "\n".join([*lines, f"  {executor.workers()}", "  events:", *events])
+
+
 class Storm:
     """What all threads share.
 
@@ -71,6 +81,7 @@ class Storm:
         owed: callbacks that were added.
         called: callbacks that were called.
         problems: what must not be.
+        hung: what somebody waited for in vain, "" if nobody did.
     """
 
     def __init__(self, seed: int, seconds: float) -> None:
@@ -83,6 +94,7 @@ class Storm:
         self.owed = 0
         self.called = 0
         self.problems: list[str] = []
+        self.hung = ""
         self.recent: deque[Future[Any]] = deque(maxlen=400)
         self.of_callbacks: deque[tuple[Job, Future[Any]]] = deque()  # submitted by callbacks
         self.chance = random.Random(seed)
@@ -107,6 +119,11 @@ class Storm:
             self.executors[place] = self.new(place)
             return True
 
+    def complain(self, problem: str) -> None:
+        """Take note of what must not be, and say it at once."""
+        self.problems.append(problem)
+        print(f"PROBLEM: {problem}", flush=True)
+
     def count_callback(self, _: Future[Any]) -> None:
         """Serve as a done-callback."""
         with self.lock:
@@ -124,10 +141,11 @@ class Storm:
             how = ending(job, future)
         except FuturesTimeoutError:
             how = "never"
+            self.hung = f"{job.call[0]!r} did not end"
         with self.lock:
             self.endings[how] += 1
         if how not in job.ends:
-            self.problems.append(f"{job.call[0]!r} may end by {sorted(job.ends)}, was: {how}")
+            self.complain(f"{job.call[0]!r} may end by {sorted(job.ends)}, was: {how}")
 
 
 class Thrower(threading.Thread):
@@ -168,8 +186,10 @@ class Thrower(threading.Thread):
         except (BrokenProcessPool, ShutdownExecutorError):
             self.storm.actions["(refused)"] += 1
             self.storm.replace(executor)
+        except FuturesTimeoutError:
+            self.storm.hung = f"{traceback.format_exc()}\n{inside(executor)}"
         except BaseException:  # noqa: BLE001 - reported at the end, with the seed
-            self.storm.problems.append(traceback.format_exc())
+            self.storm.complain(traceback.format_exc())
         else:
             self.storm.actions[action.__name__] += 1
 
@@ -232,13 +252,13 @@ class Thrower(threading.Thread):
         except (CancelledError, KeyboardInterrupt):
             return  # its executor was ended, or a worker was interrupted
         if found != [number * number for number in numbers]:
-            self.storm.problems.append(f"map returned {found}")
+            self.storm.complain(f"map returned {found}")
 
     def as_completed(self, executor: ProcessPoolExecutor) -> None:
         """Wait for some tasks in the order in which they end."""
         futures = [self.submit_one(executor) for _ in range(self.chance.randrange(1, 12))]
         if len(list(as_completed(futures, HANG))) != len(futures):
-            self.storm.problems.append("as_completed lost a future")
+            self.storm.complain("as_completed lost a future")
 
     def strike(self, executor: ProcessPoolExecutor) -> None:
         """Kill, stop or interrupt a worker, whatever it does."""
@@ -272,7 +292,7 @@ class Thrower(threading.Thread):
             os.kill(pid, signal.SIGKILL)
         code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
         if code != 0:
-            self.storm.problems.append(f"a fork ended with {code}")
+            self.storm.complain(f"a fork ended with {code}")
 
     def shut_down(self, executor: ProcessPoolExecutor) -> None:
         """End an executor that others use."""

@@ -25,6 +25,7 @@ from contextlib import ExitStack
 from ._errors import ProtocolError
 from ._events import Event, FrameArrived, TimerFired, WorkerDied, WorkerReady
 from ._frames import FrameKind
+from ._pairs import make_pair
 from ._platform import unwatch_death, watch_death
 from ._selecting import make_selector
 
@@ -67,7 +68,7 @@ class Reactor:
         self._on_failure = on_failure
         with ExitStack() as on_error:  # no descriptor is left
             self._selector = on_error.enter_context(make_selector())
-            self._wake_reader, self._wake_writer = map(on_error.enter_context, socket.socketpair())
+            self._wake_reader, self._wake_writer = map(on_error.enter_context, make_pair())
             self._wake_reader.setblocking(False)
             self._wake_writer.setblocking(False)
             self._selector.register(self._wake_reader, selectors.EVENT_READ, None)

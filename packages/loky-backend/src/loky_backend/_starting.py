@@ -9,6 +9,7 @@ from contextlib import ExitStack
 
 from loky_spawn import spawn
 
+from ._pairs import make_pair
 from ._report import dump_signal
 from ._worker import Worker
 
@@ -64,7 +65,7 @@ def start_worker(
         ours: list[socket.socket] = []
         theirs: list[socket.socket] = []
         for _ in range(pairs):
-            for end, side in zip(socket.socketpair(), (ours, theirs), strict=True):
+            for end, side in zip(make_pair(), (ours, theirs), strict=True):
                 on_error.callback(end.close)
                 side.append(end)
         always.callback(theirs[0].close)
