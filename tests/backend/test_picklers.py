@@ -138,6 +138,22 @@ def test_reducers_hold_with_cloudpickle() -> None:
     assert (function(), temperature.degrees) == (5, 2)
 
 
+@pytest.mark.parametrize("companion", ["plain", "__main__", lambda: 5])
+def test_a_reducer_is_called_once(companion: object) -> None:
+    """For each object, also where cloudpickle is necessary: joblib's counts references to files."""
+    reduced: list[Temperature] = []
+
+    def count(temperature: Temperature) -> tuple[object, ...]:
+        reduced.append(temperature)
+        return warmer(temperature)
+
+    warm = Temperature(20)
+    loky_backend.encode((companion, warm), {Temperature: count})
+    loky_backend.register(Temperature, count)
+    loky_backend.encode((companion, warm))
+    assert reduced == [warm, warm]
+
+
 @pytest.mark.parametrize("name", ["pickle", "cloudpickle", OURS])
 def test_reducers_hold_with_every_pickler(name: str) -> None:
     """A reducer is used whatever pickler was chosen."""

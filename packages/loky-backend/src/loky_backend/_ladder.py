@@ -4,6 +4,8 @@ Rules:
 1. A pickler that the user chose is the only one used.
 2. What failed half-way leaves no buffer behind in the collected ones.
 3. The search for the culprit starts only after a failure, and never raises itself.
+4. A reducer is called once for each object, unless pickling fails: joblib's count references. So
+   where there are reducers cloudpickle is the first pickler, too.
 
 Facts:
 - ``cloudpickle.Pickler`` has `dispatch_table` as an attribute of its class, the C pickler as a slot
@@ -66,7 +68,7 @@ def climb(
         PicklerChoiceError: ``LOKY_PICKLER`` names nothing usable.
         BaseException: whatever the object's own code raised.
     """
-    rungs = _rungs(by_value)
+    rungs = _rungs(by_value or bool(reducers or choice.registered))
     table = _table(reducers)
 
     def attempt(part: object) -> bytes:
