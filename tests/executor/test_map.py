@@ -6,6 +6,7 @@ import os
 from concurrent.futures import TimeoutError as StandardTimeoutError
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 
 from loky_executor import ProcessPoolExecutor, TerminatedWorkerError
@@ -115,3 +116,38 @@ def test_exceptions_of_the_input_are_not_lost(executor: ProcessPoolExecutor) -> 
     with pytest.raises(ValueError, match="item") as caught:
         list(executor.map(tasks.fail, ["item"]))
     assert "executor_tasks.py" in str(caught.value.__cause__)
+
+
+def test_the_function_is_pickled_once_and_unpickled_once_per_worker(
+    executor: ProcessPoolExecutor,
+) -> None:
+    """However many chunks there are; what a closure holds is not sent again."""
+    function = tasks.Counting()
+    seen = list(executor.map(function, range(20), chunksize=2))
+    seen += list(executor.map(function, range(20), chunksize=1))
+    assert function.pickled == 2
+    assert {seen[number][0] for number in range(20)} == {1}
+    assert {seen[number][0] for number in range(20, 40)} <= {1, 2}
+    assert [value for _, value in seen] == [*range(20), *range(20)]
+
+
+def test_a_function_that_cannot_be_unpickled_fails_its_items(
+    executor: ProcessPoolExecutor,
+) -> None:
+    """Each of them, with the reason; the pool goes on."""
+    results = list(executor.map(tasks.Counting(broken=True), range(4), on_error="return"))
+    assert [type(result) for result in results] == [ValueError] * 4
+    assert executor.submit(abs, -1).result() == 1
+
+
+def test_arrays_of_the_function_can_be_changed(single: ProcessPoolExecutor) -> None:
+    """What a function holds is its own in each worker, also if it is large."""
+    scratch = np.zeros(100_000)
+
+    def add(value: int) -> float:
+        scratch[value] += value
+        return float(scratch.sum())
+
+    assert list(single.map(add, [1, 2, 3], chunksize=1)) == [1.0, 3.0, 6.0]
+    assert scratch.sum() == 0
+    assert next(single.map(add, [4])) == 4.0

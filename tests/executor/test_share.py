@@ -251,6 +251,6 @@ def test_memory_that_is_gone_fails_that_task_alone(executor: ProcessPoolExecutor
     from loky_backend import _sharing
 
     with pytest.raises(SharedMemoryError, match="cannot be opened"):
-        _sharing._arrive(1, 1, [8], (os.getpid(), 1 << 20, 1))
+        _sharing._arrive((1, 1, False), [8], (os.getpid(), 1 << 20, 1))
     with pytest.raises(SharedMemoryError, match="is gone"):
-        _sharing._arrive(1, 1, [8], (os.getpid(), 0, -1))
+        _sharing._arrive((1, 1, False), [8], (os.getpid(), 0, -1))

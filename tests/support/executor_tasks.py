@@ -96,3 +96,30 @@ def prepared() -> list[object]:
 def with_pid(value: object) -> tuple[object, int]:
     """Return the value, and which process had it."""
     return value, os.getpid()
+
+
+_unpickled = 0
+
+
+class Counting:
+    """A function that says how often it was pickled here, and unpickled in its process."""
+
+    def __init__(self, *, broken: bool = False) -> None:
+        self.pickled = 0
+        self.broken = broken
+
+    def __reduce__(self) -> tuple[object, ...]:
+        self.pickled += 1
+        return _rebuild_counting, (self.broken, "x" * 1000)
+
+    def __call__(self, value: object) -> tuple[int, object]:
+        """Return how often one was unpickled here, and the value."""
+        return _unpickled, value
+
+
+def _rebuild_counting(broken: bool, _ballast: str) -> Counting:
+    global _unpickled
+    if broken:
+        raise ValueError("cannot be rebuilt")
+    _unpickled += 1
+    return Counting()

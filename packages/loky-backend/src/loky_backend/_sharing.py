@@ -16,7 +16,7 @@ Facts:
 - /proc/PID/fd/N can be opened by processes of the same user (proc(5), PTRACE_MODE_READ). The inode
   number tells whether it still is what was meant.
 - A write-sealed memfd could not be mapped shared before Linux 6.7, even for reading only; a private
-  mapping that is never written to has the same pages.
+  mapping has the same pages, but for those that were written to.
 """
 
 from __future__ import annotations
@@ -42,6 +42,8 @@ if TYPE_CHECKING:
     from ._picklers import Reducers
     from ._pieces import Buffer
 
+    Name = tuple[int, int, bool]
+
 T = TypeVar("T")
 _LENT_FROM = 1 << 14  # bytes; less costs less as a copy in the task than opened and mapped
 _lending = threading.local()
@@ -51,34 +53,38 @@ class Memory:
     """What handles of one shared object have in common in one process.
 
     Attributes:
-        number: names it, in all processes.
-        origin: pid of the process that shared it.
+        name: (number, origin, writable), the same in all processes: a random number; the pid of the
+            process that shared it; whether each process may change its own.
         nbytes: how large the pickle with its buffers is.
         borrowers: called with `number` when the memory is gone, for those who passed it on.
     """
 
-    def __init__(self, number: int, origin: int, pieces: list[Buffer], fd: int = -1) -> None:
-        self.number = number
-        self.origin = origin
-        self.nbytes = sum(map(nbytes, pieces))
-        self.sizes = [nbytes(piece) for piece in pieces]
+    def __init__(
+        self, name: Name, sizes: list[int], pieces: list[Buffer] | None, fd: int = -1
+    ) -> None:
+        self.name = name
+        self.number, self.origin, self.writable = name
+        self.nbytes = sum(sizes)
+        self.sizes = sizes
         self.fd = fd
         self.borrowers: dict[Callable[[int], None], None] = {}
-        self._pieces: list[Buffer] | None = pieces if fd < 0 else None
+        self._pieces = pieces
         self._value: dict[str, Any] = {}
-        weakref.finalize(self, _free, number, fd, self.borrowers).atexit = False
+        weakref.finalize(self, _free, self.number, fd, self.borrowers).atexit = False
 
     def value(self) -> Any:
         """Return the object; decoded at the first call."""
         if "value" not in self._value:
             body, *buffers = self.pieces()
+            if self.writable and self.fd < 0:
+                buffers = [bytearray(buffer) for buffer in buffers]
             self._value.setdefault("value", decode(body, buffers))
         return self._value["value"]
 
     def pieces(self) -> list[Buffer]:
-        """Return the pickle and its buffers, read-only."""
+        """Return the pickle and its buffers."""
         if self._pieces is None:
-            self._pieces = _mapped(self.fd, self.sizes)
+            self._pieces = _mapped(self.fd, self.sizes, self.writable)
         return self._pieces
 
 
@@ -107,7 +113,7 @@ class Shared(Generic[T]):
     def get(self) -> T:
         """Return the object: in every process one for all callers, so do not change it.
 
-        Its arrays are read-only and lie in the shared memory; the rest is a copy of this process.
+        Its arrays lie in the shared memory, read-only; the rest is a copy of this process.
 
         Raises:
             ValueError: the handle was closed.
@@ -151,9 +157,9 @@ class Shared(Generic[T]):
         ours = memory.origin == os.getpid()
         if memory.fd >= 0 and (lent is not None or not ours):
             holder = os.getpid(), memory.fd, os.fstat(memory.fd).st_ino
-            return _arrive, (memory.number, memory.origin, memory.sizes, holder)
+            return _arrive, (memory.name, memory.sizes, holder)
         pieces = [_cpython.pickle.PickleBuffer(piece) for piece in memory.pieces()]
-        return _arrive_whole, (memory.number, memory.origin, pieces)
+        return _arrive_whole, (memory.name, pieces)
 
     def __repr__(self) -> str:
         if self._memory is None:
@@ -161,12 +167,14 @@ class Shared(Generic[T]):
         return f"<Shared {self._memory.nbytes} bytes>"
 
 
-def share(value: T, reducers: Reducers | None = None) -> Shared[T]:
+def share(value: T, reducers: Reducers | None = None, *, writable: bool = False) -> Shared[T]:
     """Pickle an object once, into memory that other processes can map.
 
     Args:
         value: anything that can be pickled. It is copied: later changes are not seen.
         reducers: as for `loky_backend.encode`.
+        writable: arrays can be changed, and each process changes its own: a page is copied when it
+            is written to. Else they are read-only.
 
     Returns:
         A handle. The memory is freed when the last handle is gone, or closed, and the last task
@@ -185,7 +193,9 @@ def share(value: T, reducers: Reducers | None = None) -> Shared[T]:
     fd = _place(pieces)
     if fd < 0:  # the buffers are the object's own memory, which may change
         pieces = [bytes(piece) for piece in pieces]
-    memory = Memory(number, os.getpid(), pieces, fd)
+    sizes = [nbytes(piece) for piece in pieces]
+    name = number, os.getpid(), writable
+    memory = Memory(name, sizes, pieces if fd < 0 else None, fd)
     _known[number] = memory
     return Shared(memory)
 
@@ -214,23 +224,18 @@ def forget(body: Buffer) -> None:
         _kept.pop(number, None)
 
 
-def _arrive(
-    number: int, origin: int, sizes: list[int], holder: tuple[int, int, int]
-) -> Shared[Any]:
-    memory = _known.get(number)
+def _arrive(name: Name, sizes: list[int], holder: tuple[int, int, int]) -> Shared[Any]:
+    memory = _known.get(name[0])
     if memory is None:
-        pieces: list[Buffer] = []
-        memory = Memory(number, origin, pieces, _open(*holder))
-        memory.sizes, memory.nbytes = sizes, sum(sizes)
-        memory = _keep(memory)
+        memory = _keep(Memory(name, sizes, None, _open(*holder)))
     return Shared(memory)
 
 
-def _arrive_whole(number: int, origin: int, pieces: list[Buffer]) -> Shared[Any]:
-    memory = _known.get(number)
+def _arrive_whole(name: Name, pieces: list[Buffer]) -> Shared[Any]:
+    memory = _known.get(name[0])
     if memory is None:
         views: list[Buffer] = [memoryview(piece).toreadonly() for piece in pieces]
-        memory = _keep(Memory(number, origin, views))
+        memory = _keep(Memory(name, [nbytes(view) for view in views], views))
     return Shared(memory)
 
 
@@ -284,9 +289,10 @@ def _place(pieces: list[Buffer]) -> int:
     return fd
 
 
-def _mapped(fd: int, sizes: list[int]) -> list[Buffer]:
+def _mapped(fd: int, sizes: list[int], writable: bool) -> list[Buffer]:
     if sys.platform == "win32":
         raise AssertionError("there is no memfd on Windows")
     offsets, size = layout(sizes)
-    whole = memoryview(mmap.mmap(fd, size, flags=mmap.MAP_PRIVATE, prot=mmap.PROT_READ))
+    access = mmap.PROT_READ | (mmap.PROT_WRITE if writable else 0)
+    whole = memoryview(mmap.mmap(fd, size, flags=mmap.MAP_PRIVATE, prot=access))
     return [whole[offset : offset + length] for offset, length in zip(offsets, sizes, strict=True)]

@@ -9,12 +9,19 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Any, TypeAlias
 
+    from loky_backend import Shared
+
     # What the items came to, and by position the FAILURE bodies of those that failed.
     Outcomes: TypeAlias = tuple[list[Any], dict[int, Any]]
 
 
-def run_chunk(function: Callable[..., Any], items: Sequence[Any], starred: bool) -> Any:
-    """Call a function with each item, or with each item's parts if `starred`.
+def call_shared(function: Shared[Callable[..., Any]], *arguments: Any) -> Any:
+    """Call a function that comes as a handle: each worker decodes it once."""
+    return function.get()(*arguments)
+
+
+def run_chunk(function: Any, items: Sequence[Any], starred: bool) -> Any:
+    """Call a function, or what a handle stands for, with each item; with its parts if `starred`.
 
     Returns:
         The outcomes as one pickle; or as they are, if they carry large buffers. An item that
@@ -22,9 +29,10 @@ def run_chunk(function: Callable[..., Any], items: Sequence[Any], starred: bool)
     """
     values: list[Any] = []
     failures: dict[int, Any] = {}
+    call = function if callable(function) else function.get()
     for item in items:
         try:
-            values.append(function(*item) if starred else function(item))
+            values.append(call(*item) if starred else call(item))
         except BaseException as error:  # noqa: BLE001 - it is the outcome of this item
             failures[len(values)] = describe_failure(error, "run")
             values.append(None)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import time
 import weakref
 from concurrent.futures import Executor
 from typing import Any, NamedTuple, ParamSpec, TypeVar
@@ -15,8 +14,9 @@ from . import _events as on
 from . import _exit
 from ._errors import ShutdownExecutorError
 from ._machine import Settings, Status
-from ._mapping import MapPlan, start_map
+from ._mapping import start_map
 from ._options import TaskView, checked_options
+from ._plan import plan_map
 from ._pool import Pool
 from ._settings import PoolSettings
 from ._stats import Stats, explain
@@ -242,7 +242,8 @@ class ProcessPoolExecutor(Executor):
         """Call a function with the items of one or more iterables, the shortest ends it.
 
         Args:
-            fn: the function.
+            fn: the function; pickled once for all, unpickled once in each worker, where what it
+                holds lasts until the map is over.
             iterables: its arguments, one from each.
             **contract: ``timeout``: seconds from now after which waiting for a result raises
                 TimeoutError, None for never. ``chunksize``: items sent together, "auto" to choose.
@@ -269,29 +270,12 @@ class ProcessPoolExecutor(Executor):
         submit: Callable[..., TaskFuture[Any]],
         fn: Callable[..., T],
         iterables: tuple[Iterable[Any], ...],
-        *,
-        timeout: float | None = None,
-        chunksize: int | str | None = "auto",
-        buffersize: int | None = None,
-        ordered: bool = True,
-        on_error: str = "raise",
-        progress: bool = False,
+        **contract: Any,
     ) -> Iterator[T]:
         """Do what `map` does, through some `submit`; for `map` and the views of `options`."""
         if not callable(fn):
             raise TypeError(f"map needs something callable, got {fn!r}")
-        seconds = check.checked_seconds("timeout", timeout)
-        plan = MapPlan(
-            deadline=None if seconds is None else time.monotonic() + seconds,
-            chunksize=(
-                None if chunksize in ("auto", None) else check.checked_count("chunksize", chunksize)
-            ),
-            buffersize=check.checked_optional_count("buffersize", buffersize),
-            ordered=bool(ordered),
-            on_error=check.checked_choice("on_error", on_error, ("raise", "return", "skip")),
-            progress=bool(progress),
-            workers=self._pool.max_workers,
-        )
+        plan = plan_map(self._pool.max_workers, not self._job_reducers, **contract)
         return start_map(submit, fn, iterables, plan)
 
     # -- its end -----------------------------------------------------------------------------

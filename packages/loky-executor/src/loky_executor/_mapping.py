@@ -7,13 +7,12 @@ import sys
 import time
 from concurrent.futures import CancelledError
 from concurrent.futures import TimeoutError as FuturesTimeoutError
-from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from typing import Any
 
 from loky_backend import rebuild_failure
 
-from ._chunks import outcomes_of, run_chunk
+from ._chunks import call_shared, outcomes_of, run_chunk
 from ._errors import ExecutorError
 
 TYPE_CHECKING = False
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from ._future import TaskFuture
+    from ._plan import MapPlan
 
     Submit = Callable[..., TaskFuture[Any]]
     Items = tuple[Any, ...]
@@ -29,29 +29,7 @@ if TYPE_CHECKING:
 _SINGLE_UP_TO = 500
 _CHUNKS_PER_WORKER = 100
 _PROGRESS_EVERY = 0.1
-
-
-@dataclass(frozen=True)
-class MapPlan:
-    """How a `map` is to be done; checked already.
-
-    Attributes:
-        deadline: when to give up, by `time.monotonic`; None for never.
-        chunksize: items per task; None to choose.
-        buffersize: how many items may be read ahead of the consumer; None: all at once.
-        ordered: results in the order of the items, or as they come.
-        on_error: "raise", "return" or "skip".
-        progress: whether to say on standard error how far it is.
-        workers: how many workers there may be.
-    """
-
-    deadline: float | None
-    chunksize: int | None
-    buffersize: int | None
-    ordered: bool
-    on_error: str
-    progress: bool
-    workers: int
+_WORTH_SHARING = 256  # bytes; what can be imported by name is smaller
 
 
 def start_map(
@@ -64,7 +42,7 @@ def start_map(
     starred = len(iterables) != 1
     # The shortest ends it, as with the builtin.
     items = zip(*iterables) if starred else iter(iterables[0])  # noqa: B905
-    run = _Run(submit, function, plan, starred)
+    run = _Run(submit, _by_name(function, plan), plan, starred)
     if plan.buffersize is None:
         everything = list(items)
         run.size = plan.chunksize or _auto_chunksize(len(everything), plan.workers)
@@ -78,6 +56,19 @@ def start_map(
     return run.results()
 
 
+def _by_name(function: Callable[..., Any], plan: MapPlan) -> Any:
+    """Return a handle of a function whose pickle is more than its name: it is pickled once."""
+    if not plan.by_name:
+        return function
+    from loky_backend import share
+
+    try:
+        handle = share(function, writable=True)
+    except Exception:  # noqa: BLE001 - the tasks will tell, each in its turn
+        return function
+    return function if handle.nbytes < _WORTH_SHARING else handle
+
+
 def _auto_chunksize(count: int, workers: int) -> int:
     if count <= _SINGLE_UP_TO * workers:
         return 1
@@ -87,9 +78,7 @@ def _auto_chunksize(count: int, workers: int) -> int:
 class _Run:
     """One `map` under way; used by the thread that iterates."""
 
-    def __init__(
-        self, submit: Submit, function: Callable[..., Any], plan: MapPlan, starred: bool
-    ) -> None:
+    def __init__(self, submit: Submit, function: Any, plan: MapPlan, starred: bool) -> None:
         self._starred = starred  # items are tuples of arguments, not the one argument
         self._submit = submit
         self._function = function
@@ -119,7 +108,10 @@ class _Run:
     def _send(self, chunk: Items) -> TaskFuture[Any]:
         if len(chunk) > 1:
             return self._submit(run_chunk, self._function, chunk, self._starred)
-        return self._submit(self._function, *(chunk[0] if self._starred else chunk))
+        arguments = chunk[0] if self._starred else chunk
+        if callable(self._function):
+            return self._submit(self._function, *arguments)
+        return self._submit(call_shared, self._function, *arguments)
 
     def results(self) -> Iterator[Any]:
         """Yield the results; cancels what has not started if the consumer stops early."""
