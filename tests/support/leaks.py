@@ -6,7 +6,8 @@ Facts:
   the like carry an inode number, so a new object behind an old number is seen too (proc(5)).
   Where it does not exist (macOS, Windows) descriptors are not compared.
 - A child that ended but was not waited for is a zombie: it is listed, and it is a leak.
-- Named shared memory and named semaphores are files in `/dev/shm` on Linux (shm_overview(7)).
+- Named shared memory and named semaphores are files in `/dev/shm` on Linux (shm_overview(7)). A
+  semaphore is mapped under another name, that of a file it was made as: the inode tells which.
 """
 
 from __future__ import annotations
@@ -63,9 +64,7 @@ class Snapshot:
             f"descriptor {number} -> {target}"
             for number, target in self.descriptors - before.descriptors
         ]
-        shared = self.shared_memory - before.shared_memory
-        if shared:
-            shared -= _mapped_by_strangers()
+        shared = _without_strangers(self.shared_memory - before.shared_memory)
         lines += [f"/dev/shm/{name}" for name in shared]
         return sorted(lines)
 
@@ -109,18 +108,27 @@ def _shared_memory() -> list[str]:
     return found
 
 
-def _mapped_by_strangers() -> set[str]:
-    """Return what processes of other sessions use: another test run, on the same machine."""
+def _without_strangers(names: frozenset[str]) -> list[str]:
+    """Leave out what processes of other sessions use: another test run, on the same machine."""
+    if not names:
+        return []
     ours = os.getsid(0)
-    found: set[str] = set()
+    used: set[int] = set()
     for folder in Path("/proc").glob("[0-9]*"):
         try:
             if os.getsid(int(folder.name)) != ours:
                 maps = (folder / "maps").read_text(encoding="utf-8", errors="replace")
-                found.update(re.findall(r"/dev/shm/(\S+)", maps))
+                used.update(map(int, re.findall(r"(\d+) +/dev/shm/", maps)))
         except OSError:
             continue  # gone meanwhile, or another user's
-    return found
+    return [name for name in names if _inode(name) not in used | {None}]
+
+
+def _inode(name: str) -> int | None:
+    try:
+        return (SHARED_MEMORY / name).stat().st_ino
+    except FileNotFoundError:  # gone meanwhile
+        return None
 
 
 def _describe(child: psutil.Process) -> str:
