@@ -37,7 +37,7 @@ def test_the_machine_imports_data_structures_only() -> None:
     folder = "packages/loky-executor/src/loky_executor"
     machine = _source(f"{folder}/_machine.py")
     assert sorted(_imported_roots(machine) - MACHINE_MAY_IMPORT) == ["."]
-    parts = {"_crew", "_effects", "_events", "_queues", "_roster", "_values"}
+    parts = {"_crew", "_effects", "_endings", "_events", "_queues", "_roster", "_values"}
     assert _siblings(machine) <= parts
     for name in parts:
         sibling = _source(f"{folder}/{name}.py")

@@ -27,7 +27,8 @@ from typing import Final, NoReturn
 from . import _effects as do
 from . import _events as on
 from ._crew import Phase, WorkerState
-from ._roster import Budget, Place, Roster, Settings, Status
+from ._endings import Budget, Endings
+from ._roster import Place, Settings, Status
 
 _HISTORY: Final = 40
 _REASONS: Final = {
@@ -43,7 +44,7 @@ def _assert_never(value: object) -> NoReturn:
     raise AssertionError(f"no rule for {value!r}")
 
 
-class Machine(Roster):
+class Machine(Endings):
     """The scheduler of one pool; not thread-safe: whoever calls it serializes the calls.
 
     Args:
@@ -55,11 +56,9 @@ class Machine(Roster):
     def __init__(
         self, max_workers: int, settings: Settings | None = None, budget: Budget | None = None
     ) -> None:
-        super().__init__(max_workers, settings)
+        super().__init__(max_workers, settings, budget)
         self.history: deque[tuple[float, on.Event]] = deque(maxlen=_HISTORY)
-        self._budget = budget
         self._failed_spawns = 0
-        self._broken_by: tuple[do.Cause, int | None] = (do.Cause.SHUTDOWN, None)
 
     def handle(self, event: on.Event, now: float) -> list[do.Effect]:
         """Take one event and return what is to be done, in order.
@@ -115,9 +114,9 @@ class Machine(Roster):
                 self._timer = None
                 self._expire(now, effects)
             case on.Shutdown():
-                self._shutdown(event, effects)
+                self.shut_down(event, effects)
             case on.ParentFailed():
-                self._break(effects, do.Cause.PARENT_FAILED)
+                self.break_down(effects, do.Cause.PARENT_FAILED)
             case _:
                 _assert_never(event)
 
@@ -126,7 +125,7 @@ class Machine(Roster):
     def _submit(self, event: on.Submit, effects: list[do.Effect]) -> None:
         task = event.task
         if self.status is not Status.OPEN:
-            cause, culprit = self._broken_by
+            cause, culprit = self.broken_by
             effects.append(do.Fail(task, cause, started=False, worker=culprit))
             return
         if event.options is not None:
@@ -158,8 +157,8 @@ class Machine(Roster):
         state = self.workers.get(worker)
         if state is None or task not in state.assigned:
             return
-        if self._budget is not None:
-            self._budget.refill()
+        if self.budget is not None:
+            self.budget.refill()
         self.pace.note(now - state.head_since)
         state.done += 1
         if state.done == self.settings.max_tasks:
@@ -183,19 +182,11 @@ class Machine(Roster):
                 if task != state.head():  # else it hangs before it: end it
                     state.verdict = None
             del state.assigned[task]
-            self._put_back(task, effects)
+            self.put_back(task, effects)
         if not state.assigned:
             self._show_room(worker, state, now)
         if state.verdict is not None and state.phase is not Phase.STOPPING:
             self._strike(worker, state, effects)
-
-    def _put_back(self, task: int, effects: list[do.Effect]) -> None:
-        """A task was assigned and not begun: it is run elsewhere, unless it is to be killed."""
-        if task in self._condemned:
-            self.forget(task)
-            effects.append(do.Fail(task, do.Cause.TASK_KILLED, started=False))
-        else:
-            self.requeue(task)
 
     def _kill_task(self, task: int, effects: list[do.Effect]) -> None:
         place = self.tasks.get(task)
@@ -270,42 +261,26 @@ class Machine(Roster):
             others.insert(0, head)  # a worker that never was ready has begun nothing
             head = None
         for task in reversed(others):
-            self._put_back(task, effects)
+            self.put_back(task, effects)
         if state.phase is Phase.STARTING:
-            self._break(effects, do.Cause.START_FAILED, worker, state)
+            self.break_down(effects, do.Cause.START_FAILED, worker, state)
         elif head is None:
             # Told to leave, or killed while idle or starting: nothing is lost. But workers that
             # are too big before they are ready come to nothing for ever.
-            if state.verdict is do.Cause.OVER_LIMIT and not self._afford(now):
-                self._break(effects, do.Cause.CRASH_LOOP, worker, state)
+            if state.verdict is do.Cause.OVER_LIMIT and not self.afford(now):
+                self.break_down(effects, do.Cause.CRASH_LOOP, worker, state)
         elif head in self._condemned:
-            self._judge(head, do.Cause.TASK_KILLED, worker, effects)
+            self.judge(head, do.Cause.TASK_KILLED, worker, effects)
         elif head in self.late:
-            self._judge(head, do.Cause.TIMED_OUT, worker, effects)
+            self.judge(head, do.Cause.TIMED_OUT, worker, effects)
         elif state.verdict is not None:
-            self._judge(head, state.verdict, worker, effects)
-        elif not self._afford(now):
-            self._break(effects, do.Cause.CRASH_LOOP, worker, state)
-        elif self.settings.isolate or self._may_retry(head):
-            self._judge(head, do.Cause.WORKER_DIED, worker, effects)
+            self.judge(head, state.verdict, worker, effects)
+        elif not self.afford(now):
+            self.break_down(effects, do.Cause.CRASH_LOOP, worker, state)
+        elif self.settings.isolate or self.may_retry(head):
+            self.judge(head, do.Cause.WORKER_DIED, worker, effects)
         else:
-            self._break(effects, do.Cause.WORKER_DIED, worker, state)
-
-    def _afford(self, now: float) -> bool:
-        """Whether one more crash is within the budget."""
-        return self._budget is None or self._budget.spend(now)
-
-    def _may_retry(self, task: int) -> bool:
-        return self._crashes.get(task, 0) < self.options_of(task).retries
-
-    def _judge(self, task: int, cause: do.Cause, worker: int, effects: list[do.Effect]) -> None:
-        """A worker died while it ran this task: run it again if it may be, else fail it."""
-        if cause is not do.Cause.TASK_KILLED and self._may_retry(task):
-            self._crashes[task] = self._crashes.get(task, 0) + 1
-            self.requeue(task)
-        else:
-            self.forget(task)
-            effects.append(do.Fail(task, cause, started=True, worker=worker))
+            self.break_down(effects, do.Cause.WORKER_DIED, worker, state)
 
     def _spawn_failed(
         self, worker: int, transient: bool, now: float, effects: list[do.Effect]
@@ -318,7 +293,7 @@ class Machine(Roster):
         self._failed_spawns += 1
         tired = self._failed_spawns > self.settings.spawn_retries and not self._live
         if not transient or tired:
-            self._break(effects, do.Cause.START_FAILED, worker)
+            self.break_down(effects, do.Cause.START_FAILED, worker)
             return
         doublings = min(self._failed_spawns, self.settings.spawn_retries)
         self._spawn_again = now + self.settings.spawn_pause * 2.0**doublings
@@ -348,53 +323,3 @@ class Machine(Roster):
             else:
                 state.deadline = None
                 self._end_running(worker, do.Cause.TIMED_OUT, state.head(), effects)
-
-    # -- the end of all ----------------------------------------------------------------------
-
-    def _shutdown(self, event: on.Shutdown, effects: list[do.Effect]) -> None:
-        if self.status is Status.OPEN:
-            self.status = Status.CLOSING
-        if event.cancel or event.kill:
-            waiting = [task for task, place in self.tasks.items() if place is not Place.ASSIGNED]
-            for task in waiting:
-                self.forget(task)
-                effects.append(
-                    do.Cancel(task)
-                    if event.cancel
-                    else do.Fail(task, do.Cause.KILLED, started=False)
-                )
-            self.forget_waiting()
-        if event.kill:
-            for worker, state in self.workers.items():
-                for task in state.assigned:
-                    self.forget(task)
-                    effects.append(do.Fail(task, do.Cause.KILLED, started=True, worker=worker))
-                state.assigned.clear()
-                self.kill(worker, "the executor was told to kill its workers", effects)
-
-    def _break(
-        self,
-        effects: list[do.Effect],
-        cause: do.Cause,
-        culprit: int | None = None,
-        dead: WorkerState | None = None,
-    ) -> None:
-        """Fail every task and kill every worker: the pool is broken from now on."""
-        if self.status is not Status.BROKEN:
-            self._broken_by = (cause, culprit)
-        self.status = Status.BROKEN
-        started = {state.head() for state in self.workers.values() if state.phase is Phase.READY}
-        if dead is not None and dead.phase is Phase.READY:
-            started.add(dead.head())
-        effects += [
-            do.Fail(task, cause, started=task in started, worker=culprit) for task in self.tasks
-        ]
-        self.tasks.clear()
-        self._options.clear()
-        self._crashes.clear()
-        self._condemned.clear()
-        self.late.clear()
-        self.forget_waiting()
-        for worker, state in self.workers.items():
-            state.assigned.clear()
-            self.kill(worker, "its executor broke", effects)

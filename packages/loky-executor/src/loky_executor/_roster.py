@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import Final, Protocol
+from typing import Final
 
 from . import _effects as do
 from . import _events as on
@@ -68,16 +68,6 @@ class Settings:
     crash_seconds: float = 60.0
     spawn_retries: int = 6
     spawn_pause: float = 0.05
-
-
-class Budget(Protocol):
-    """How many crashes are suffered while nothing is completed (`loky_backend.RestartBudget`)."""
-
-    def spend(self, now: float) -> bool:
-        """Take note of a crash; False if it was one too many."""
-
-    def refill(self) -> None:
-        """Take note that a task was completed."""
 
 
 class Roster:
