@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 MB = 1_000_000
+NEW = 8 * MB  # no segment of the warm-up fits, so a descriptor must come
 
 
 @pytest.fixture
@@ -102,7 +103,7 @@ def test_a_worker_without_descriptors_fails_the_task_alone(placing: Placing) -> 
     """A worker that cannot take a segment's descriptor says so, and takes the next one."""
     owner, worker = placing.owner, placing.worker
     assert owner.run(worker, tasks.use_up_descriptors) > 0
-    error = owner.error(placing.send())
+    error = owner.error(placing.send(NEW))
     assert isinstance(error, (OSError, ValueError))
     owner.run(worker, tasks.give_descriptors_back)
     assert owner.answer(placing.send()) == 2 * MB
@@ -113,7 +114,7 @@ def test_a_segment_that_was_not_mapped_is_free_again(placing: Placing) -> None:
     """The segment of a task that failed so is not held for the rest of the worker's life."""
     owner, worker = placing.owner, placing.worker
     owner.run(worker, tasks.use_up_descriptors)
-    owner.error(placing.send())
+    owner.error(placing.send(NEW))
     owner.run(worker, tasks.give_descriptors_back)
     for number in range(3):
         assert owner.run(worker, tasks.echo, number) == number
@@ -127,7 +128,7 @@ def test_segments_are_used_again(placing: Placing) -> None:
         assert owner.answer(placing.send()) == 2 * MB
     owner.run(placing.worker, tasks.echo, 1)
     assert placing.pool._used == {}
-    assert placing.pool._count <= 3
+    assert len(placing.pool._free) <= 3  # as many as were ever made: few are kept for use again
 
 
 @pytest.mark.faults

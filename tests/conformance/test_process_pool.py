@@ -5,6 +5,7 @@ from __future__ import annotations
 import concurrent.futures as standard
 import os
 import signal
+import sys
 import threading
 import time
 import weakref
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 SECONDS = 20
+FREE_THREADED = not getattr(sys, "_is_gil_enabled", lambda: True)()
 
 
 @pytest.fixture
@@ -120,6 +122,9 @@ def test_map_lets_go_of_results(executor: ProcessPoolExecutor) -> None:
         for thing in executor.map(make_thing, range(10), chunksize=chunksize):
             reference = weakref.ref(thing)
             del thing
+            if FREE_THREADED:  # what the reactor has made is freed when the reactor runs again
+                executor.submit(abs, -1).result(SECONDS)
+                assert eventually(lambda reference=reference: reference() is None)
             assert reference() is None
 
 

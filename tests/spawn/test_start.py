@@ -311,8 +311,7 @@ def _prepared(place: str, program: Path, scratch: Path) -> tuple[Sequence[str], 
     import venv
 
     venv.create(scratch / "venv", with_pip=False)
-    version = f"python{sys.version_info.major}.{sys.version_info.minor}"
-    site = scratch / "venv" / "lib" / version / "site-packages"
+    (site,) = (scratch / "venv").glob("lib/python*/site-packages")
     (site / "package.pth").write_text(f"{FOLDER_OF_PACKAGE}\n")
     return [str(scratch / "venv" / "bin" / "python"), str(program)], ""
 

@@ -67,6 +67,9 @@ class Wire:
         return True
 
     def _socket_of_claims(self) -> socket.socket:
+        # `socket` loads `array` when it first receives a descriptor, often from a file of its own:
+        # then there may be no descriptor left to read it.
+        import array  # noqa: F401
         import socket
 
         if self._claim_socket is None:

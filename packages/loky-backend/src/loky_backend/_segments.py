@@ -81,7 +81,7 @@ class SegmentPool:
         self._used: dict[int, _Segment] = {}
         self._free: dict[int, _Segment] = {}  # oldest first
         self._kept_bytes = _KEPT_BYTES
-        self._count = 0
+        self._numbers = itertools.count(1)  # threads place at once: no two get the same
 
     def place(self, buffers: Sequence[Buffer], holder: object) -> tuple[int, frozenset[int]] | None:
         """Write the large ones among some buffers into a segment that `holder` holds.
@@ -182,8 +182,7 @@ class SegmentPool:
         except OSError:
             os.close(fd)
             raise
-        self._count += 1
-        return _Segment(self._count, fd, size)
+        return _Segment(next(self._numbers), fd, size)
 
     def _trim(self, limit: int) -> None:
         """Close the oldest free segments until at most `limit` bytes, and few, are kept."""

@@ -28,6 +28,8 @@ import threading
 import weakref
 from typing import Any, Generic, TypeVar
 
+from loky_spawn import has_capability
+
 from . import _cpython
 from ._encoding import decode, encode
 from ._errors import SharedMemoryError
@@ -267,12 +269,12 @@ def _place(pieces: list[Buffer]) -> int:
         return -1
     import fcntl
 
-    from loky_spawn import has_capability
-
     if not has_capability("memfd"):
         return -1
     offsets, size = layout([nbytes(piece) for piece in pieces])
     try:
+        if not has_capability("memfd"):
+            return -1
         fd = os.memfd_create("loky-shared", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
     except OSError:  # EMFILE, ENOSYS: slower is better than an error
         return -1

@@ -105,7 +105,8 @@ class Worker:
             content: what it carries.
             claim: the worker must claim the task before it runs it, so `take_back` can have it.
         """
-        self.stopping = self.stopping or kind == FrameKind.STOP
+        if kind == FrameKind.STOP:
+            self.stopping = True
         self._outgoing.outbox.append((kind, task, content, claim))
 
     def flush(self) -> None:
