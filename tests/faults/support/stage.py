@@ -98,7 +98,7 @@ class Stage:
         machine.settings = replace(machine.settings, stop_grace=LEAVING_LIMIT)
         return self._executor
 
-    def limited(self, executor: ProcessPoolExecutor, seconds: float = TIME_LIMIT) -> Any:
+    def limited(self, executor: ProcessPoolExecutor, seconds: float) -> Any:
         """Return what to submit with a time limit to, if the cell needs one."""
         return executor.options(timeout=seconds) if self.cell.hangs else executor
 

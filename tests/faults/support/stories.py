@@ -10,7 +10,7 @@ from concurrent.futures import wait
 from typing import TYPE_CHECKING, Any
 
 from faults.support import places, starting, trapped_module
-from faults.support.stage import SECONDS, Played
+from faults.support.stage import SECONDS, TIME_LIMIT, Played
 from faults.support.ways import strike
 from loky_executor._crew import Pace
 from support.executor_waiting import eventually
@@ -48,7 +48,7 @@ def in_a_task(
     stage: Stage,
     task: Callable[..., Any],
     *arguments: object,
-    limit: float | None = 0.5,
+    limit: float | None = TIME_LIMIT,
     at_trap: int = 0,
     meanwhile: Callable[[ProcessPoolExecutor], object] = repr,
 ) -> Played:
@@ -58,7 +58,7 @@ def in_a_task(
         stage: the stage.
         task: the victim.
         arguments: its arguments.
-        limit: seconds it may take if it hangs.
+        limit: seconds it may take if it hangs; None: something else ends it.
         at_trap: how many come to the trap before it strikes.
         meanwhile: called with the executor while they are there.
     """
