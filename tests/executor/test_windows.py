@@ -18,6 +18,7 @@ from support.executor_waiting import all_gone
 
 pytestmark = [
     pytest.mark.slow,
+    pytest.mark.windows,
     pytest.mark.skipif(sys.platform != "win32", reason="consoles, handles and exit codes"),
 ]
 

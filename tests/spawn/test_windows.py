@@ -21,7 +21,10 @@ import pytest
 from loky_spawn import spawn
 from support.windows_children import ENTRIES, SOON, read_all, start, told_by_a_child
 
-pytestmark = pytest.mark.skipif(sys.platform != "win32", reason="CreateProcess, jobs, handles")
+pytestmark = [
+    pytest.mark.windows,
+    pytest.mark.skipif(sys.platform != "win32", reason="CreateProcess, jobs, handles"),
+]
 
 ACCESS_VIOLATION = 0xC0000005
 

@@ -19,7 +19,10 @@ import pytest
 
 from support.windows_children import SOON, is_wine
 
-pytestmark = pytest.mark.skipif(sys.platform != "win32", reason="consoles of Windows")
+pytestmark = [
+    pytest.mark.windows,
+    pytest.mark.skipif(sys.platform != "win32", reason="consoles of Windows"),
+]
 
 STATUS_CONTROL_C_EXIT = 0xC000013A
 

@@ -17,7 +17,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-pytestmark = pytest.mark.skipif(sys.platform != "win32", reason="CreateProcess, jobs, handles")
+pytestmark = [
+    pytest.mark.windows,
+    pytest.mark.skipif(sys.platform != "win32", reason="CreateProcess, jobs, handles"),
+]
 
 
 def test_an_entry_that_cannot_be_imported_is_an_error_with_its_traceback() -> None:
