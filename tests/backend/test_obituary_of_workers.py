@@ -11,12 +11,14 @@ import pytest
 
 from loky_backend import start_worker
 from support import backend_tasks as tasks
+from support.backend_owner import end_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from support.backend_owner import Owner, Post
+    from support.backend_owner import Owner
+    from support.backend_post import Post
 
 pytestmark = pytest.mark.faults
 
@@ -47,18 +49,11 @@ def test_a_crash_in_native_code(
     assert pickle.loads(pickle.dumps(obituary)) == obituary
 
 
-@pytest.mark.parametrize(
-    ("number", "name"),
-    [
-        (signal.SIGKILL, "SIGKILL"),
-        (signal.SIGTERM, "SIGTERM"),
-        (signal.SIGRTMIN + 6, f"signal {signal.SIGRTMIN + 6}"),
-    ],
-)
+@pytest.mark.parametrize(("number", "name"), [(9, "SIGKILL"), (15, "SIGTERM"), (40, "signal 40")])
 def test_a_death_by_signal(owner: Owner, number: int, name: str) -> None:
     """The signal is named, by its number if it has no name; there are no stacks."""
     worker = owner.ready()
-    owner.send(worker, tasks.kill_self, int(number))
+    owner.send(worker, tasks.kill_self, number)
     obituary = owner.death(worker)
     assert (obituary.exitcode, obituary.signal, obituary.stacks) == (-number, name, "")
     assert obituary.oom in (None, False)
@@ -128,7 +123,8 @@ def test_an_initializer_that_exits(owner: Owner) -> None:
 def test_an_initializer_that_crashes(owner: Owner) -> None:
     """A crash in native code during the start has its stacks, too."""
     obituary = owner.death(owner.start((tasks.segfault,)))
-    assert (obituary.stage, obituary.signal) == ("starting", "SIGSEGV")
+    assert obituary.stage == "starting"
+    assert ("access violation" if sys.platform == "win32" else "SIGSEGV") in obituary.cause
     assert "in segfault" in obituary.stacks
 
 
@@ -169,7 +165,7 @@ def test_an_initializer_that_hangs(owner: Owner) -> None:
     owner.workers.append(worker)
     owner.reactor.add(worker)
     obituary = owner.death(worker)
-    assert (obituary.stage, obituary.signal) == ("starting", "SIGKILL")
+    assert (obituary.stage, end_of(obituary)) == ("starting", "SIGKILL")
     assert "not ready in time" in obituary.reason
 
 

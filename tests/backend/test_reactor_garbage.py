@@ -14,10 +14,10 @@ import pytest
 from loky_backend import FrameArrived, FrameKind
 from support import backend_tasks as tasks
 from support.backend_frames import Message, header
-from support.backend_owner import Owner, until
+from support.backend_owner import Owner, end_of, until
 
 if TYPE_CHECKING:
-    from support.backend_owner import Post
+    from support.backend_post import Post
 
 pytestmark = pytest.mark.faults
 
@@ -38,7 +38,7 @@ def test_garbage_in_the_channel(owner: Owner, garbage: bytes) -> None:
     task = owner.send(other, tasks.echo, "before")
     owner.send(worker, tasks.write_and_stay, garbage)
     obituary = owner.death(worker)
-    assert (obituary.stage, obituary.signal) == ("running", "SIGKILL")
+    assert (obituary.stage, end_of(obituary)) == ("running", "SIGKILL")
     assert "not a frame" in obituary.reason or "bytes" in obituary.reason
     assert owner.answer(task) == "before"
     assert owner.run(other, tasks.echo, "after") == "after"

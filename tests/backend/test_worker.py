@@ -16,7 +16,8 @@ from support import backend_tasks as tasks
 from support.backend_owner import freeze, until
 
 if TYPE_CHECKING:
-    from support.backend_owner import Owner, Post
+    from support.backend_owner import Owner
+    from support.backend_post import Post
 
 MB = 1_000_000
 

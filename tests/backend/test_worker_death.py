@@ -15,11 +15,12 @@ import pytest
 from loky_backend import FrameArrived, WorkerDied, WorkerReady
 from support import backend_tasks as tasks
 from support.backend_frames import HEAD
-from support.backend_owner import PATIENCE, freeze, until
+from support.backend_owner import PATIENCE, end_of, freeze, until
 
 if TYPE_CHECKING:
     from loky_backend import Obituary, Worker
-    from support.backend_owner import Owner, Post
+    from support.backend_owner import Owner
+    from support.backend_post import Post
 
 pytestmark = pytest.mark.faults
 
@@ -28,12 +29,12 @@ MB = 1_000_000
 
 def facts(obituary: Obituary) -> tuple[str, str, str]:
     """Return what every obituary here is compared by."""
-    return obituary.stage, obituary.signal, obituary.reason
+    return obituary.stage, end_of(obituary), obituary.reason
 
 
 def kill(worker: Worker) -> None:
     """Kill a worker as somebody outside does: its owner knows nothing of it."""
-    os.kill(worker.child.pid, signal.SIGKILL)
+    os.kill(worker.child.pid, 9)
 
 
 def test_while_starting(owner: Owner, post: Post) -> None:
@@ -200,7 +201,7 @@ def test_a_worker_that_closes_its_channel_is_killed(owner: Owner) -> None:
     owner.send(worker, tasks.close_the_channel)
     assert owner.run(other, tasks.echo, 1) == 1
     obituary = owner.death(worker)
-    assert (obituary.stage, obituary.signal) == ("running", "SIGKILL")
+    assert (obituary.stage, end_of(obituary)) == ("running", "SIGKILL")
     assert "closed its channel" in obituary.reason
 
 

@@ -14,10 +14,12 @@ import pytest
 
 from loky_backend import WorkerReady
 from support import backend_tasks as tasks
-from support.backend_owner import PATIENCE, Owner, Post
+from support.backend_owner import PATIENCE, Owner
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from support.backend_post import Post
 
 pytestmark = pytest.mark.faults
 

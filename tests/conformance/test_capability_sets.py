@@ -101,7 +101,8 @@ def test_a_worker_says_how_it_died() -> None:
 @posix_only
 def test_tasks_are_taken_back(tmp_path: object) -> None:
     """What a busy worker has not begun comes back, and the worker does not run it."""
-    from support.backend_owner import Owner, Post
+    from support.backend_owner import Owner
+    from support.backend_post import Post
 
     post, free = Post(tmp_path), Post(tmp_path, "gate")  # type: ignore[arg-type]
     with Owner() as owner:

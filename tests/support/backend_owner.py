@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import queue
-import select
 import signal
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,14 +21,13 @@ from loky_backend import (
     rebuild_failure,
     start_worker,
 )
+from support.backend_post import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
 
     from loky_backend import Event, Obituary, Worker
-
-PATIENCE = 30.0  # seconds; only a test that fails waits that long
 
 
 class Owner:
@@ -187,28 +185,6 @@ class Owner:
         self.forget()
 
 
-class Post:
-    """A named pipe through which a worker tells the test where it is, or is let go on."""
-
-    def __init__(self, folder: Path, name: str = "post") -> None:
-        self.path = str(folder / name)
-        os.mkfifo(self.path)
-        self._fd = os.open(self.path, os.O_RDWR | os.O_NONBLOCK)
-
-    def wait(self) -> bytes:
-        """Wait until something was written; return it."""
-        assert select.select([self._fd], [], [], PATIENCE)[0], "nothing came"
-        return os.read(self._fd, 4096)
-
-    def open(self) -> None:
-        """Let one task that waits for this go on."""
-        os.write(self._fd, b"!")
-
-    def close(self) -> None:
-        """Close it."""
-        os.close(self._fd)
-
-
 def state_of(pid: int) -> str:
     """Return the kernel's letter for a process: R, S, T (stopped), Z; "" if there is none."""
     try:
@@ -222,6 +198,13 @@ def freeze(worker: Worker) -> None:
     """SIGSTOP a worker and wait until the kernel has stopped it."""
     worker.child.send_signal(signal.SIGSTOP)
     until(lambda: state_of(worker.child.pid) == "T")
+
+
+def end_of(obituary: Obituary) -> str:
+    """Return the signal it died of; a killed process has an exit code of its own on Windows."""
+    if sys.platform == "win32" and obituary.exitcode == 9:
+        return "SIGKILL"
+    return obituary.signal
 
 
 def until(condition: Callable[[], object]) -> None:

@@ -9,6 +9,10 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import socket
 
 
 def echo(value: object) -> object:
@@ -88,6 +92,10 @@ def give_descriptors_back() -> None:
 
 def tell(place: str, data: bytes = b"!") -> None:
     """Write into a `Post`."""
+    if sys.platform == "win32":
+        with _call(place) as post:
+            post.sendall(data)
+        return
     fd = os.open(place, os.O_WRONLY)
     try:
         os.write(fd, data)
@@ -97,6 +105,11 @@ def tell(place: str, data: bytes = b"!") -> None:
 
 def tell_and_wait(place: str, gate: str = "") -> str:
     """Say that the task runs; wait for a byte in another `Post`, or for ever."""
+    if sys.platform == "win32" and gate:
+        with _call(gate) as door:
+            tell(place)
+            door.recv(1)
+        return "waited"
     gate_fd = os.open(gate, os.O_RDWR) if gate else -1
     tell(place)
     if gate_fd < 0:
@@ -106,21 +119,34 @@ def tell_and_wait(place: str, gate: str = "") -> str:
     return "waited"
 
 
+def _call(place: str) -> socket.socket:
+    """Connect to a `Post`, on Windows."""
+    import socket
+
+    return socket.create_connection(("127.0.0.1", int(place)))
+
+
 def wait_for_ever() -> None:
     """Wait for signals only."""
     while True:
-        signal.pause()
+        if sys.platform == "win32":
+            time.sleep(60)
+        else:
+            signal.pause()
 
 
 def hold_the_gil(place: str, seconds: float = 3600) -> str:
     """Say that it runs, then stay in a C call that keeps the GIL, and wakes for no signal."""
     import ctypes
 
-    calls = ctypes.PyDLL(None)
+    calls: Any = ctypes.PyDLL("kernel32" if sys.platform == "win32" else None)
     deadline = time.monotonic() + seconds
     tell(place)
     while (left := deadline - time.monotonic()) > 0:
-        calls.usleep(min(int(left * 1e6) + 1, 900_000_000))
+        if sys.platform == "win32":
+            calls.Sleep(min(int(left * 1e3) + 1, 900_000))
+        else:
+            calls.usleep(min(int(left * 1e6) + 1, 900_000_000))
     return "held"
 
 
@@ -135,10 +161,10 @@ def note_and_return(path: str, word: str) -> str:
 
 
 def segfault() -> None:
-    """Read from address 0."""
+    """Read from an address that nobody has (a call of ctypes would be guarded on Windows)."""
     import ctypes
 
-    ctypes.string_at(0)
+    ctypes.c_int.from_address(8).value  # noqa: B018 - the crash
 
 
 def abort() -> None:
@@ -191,6 +217,12 @@ def abort_among_threads(count: int, depth: int) -> None:
 
 def _channel() -> int:
     """Return the data channel: the lowest of the sockets that this process was given."""
+    if sys.platform == "win32":
+        import gc
+        import socket
+
+        (channel,) = (thing for thing in gc.get_objects() if type(thing) is socket.socket)
+        return channel.fileno()
     found = []
     for entry in Path("/proc/self/fd").iterdir():
         try:
@@ -205,6 +237,13 @@ def _channel() -> int:
 def write_to_channel(data: bytes) -> str:
     """Write anything into the channel, as a library that writes to a wrong descriptor does."""
     fd = _channel()
+    if sys.platform == "win32":
+        import socket
+
+        channel = socket.socket(fileno=fd)
+        channel.sendall(data)
+        channel.detach()
+        return "written"
     view = memoryview(data)
     while view:
         view = view[os.write(fd, view) :]
@@ -219,7 +258,12 @@ def write_and_stay(data: bytes) -> None:
 
 def close_the_channel() -> None:
     """Close the channel and live on."""
-    os.close(_channel())
+    if sys.platform == "win32":
+        import socket
+
+        socket.close(_channel())
+    else:
+        os.close(_channel())
     wait_for_ever()
 
 

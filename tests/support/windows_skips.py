@@ -17,7 +17,56 @@ POSIX = {
     ),
     "backend/test_context.py::test_a_process_can_be_ended": _SIGNALS,
     "backend/test_context_inheritance.py": "descriptors are inherited on POSIX",
+    **dict.fromkeys(
+        [
+            "backend/test_obituary_of_workers.py::test_a_crash_in_native_code",
+            "backend/test_obituary_of_workers.py::test_a_death_by_signal",
+            "backend/test_obituary_of_workers.py::test_stacks_of_many_threads_are_bounded",
+            "backend/test_obituary_of_workers.py::test_the_thread_that_crashed_is_not_cut_away",
+            "backend/test_reactor.py::test_an_interrupted_wake_loses_none_after_it",
+            "backend/test_worker.py::test_sigint_ends_the_running_task_alone",
+        ],
+        _SIGNALS,
+    ),
+    **dict.fromkeys(
+        [
+            "backend/test_worker.py::test_a_stopped_worker_is_not_taken_for_dead",
+            "backend/test_worker.py::test_a_worker_that_stops_reading_stalls_nobody",
+            "backend/test_worker_death.py::test_a_frozen_worker_can_be_killed",
+            "backend/test_worker_death.py::test_while_it_reads_a_large_task",
+        ],
+        "no process can be stopped for a while",
+    ),
+    **dict.fromkeys(
+        [
+            "backend/test_reactor.py::test_an_idle_owner_does_not_wake_up",
+            "backend/test_reactor.py::test_stop_before_anything",
+            "backend/test_worker.py::test_descriptors_of_a_worker",
+        ],
+        "/proc",
+    ),
+    **dict.fromkeys(
+        [
+            "backend/test_worker.py::test_a_task_belongs_to_the_worker_or_to_the_parent",
+            "backend/test_worker.py::test_a_task_may_take_its_tokens_back_late",
+            "backend/test_worker.py::test_unstarted_tasks_are_taken_back",
+        ],
+        "no task is sent ahead, so there is none to take back",
+    ),
+    "backend/test_obituary_of_workers.py::"
+    "test_stacks_that_were_asked_for_are_no_stacks_of_the_death": _STACKS,
+    "backend/test_large_round_trips.py::test_forks_of_a_task_do_not_share_its_argument": _FORK,
+    "backend/test_large_round_trips.py::test_dropped_results_cost_nothing": "/proc",
+    "backend/test_reactor_garbage.py::test_grandchildren_that_write_for_ever": _FORK,
+    "backend/test_worker_death.py::"
+    "test_a_grandchild_that_holds_the_descriptors_delays_nothing": _FORK,
+    "backend/test_worker_death.py::test_programs_a_task_started": "named pipes and pidfds",
+    "backend/test_worker_gil.py": "what the parent does with a worker that holds the GIL: signals",
+    "backend/test_worker_segments.py": "a memfd is a thing of Linux",
     "backend/test_readme.py": "exit codes are told in other words there",
+    "backend/test_failures_in_workers.py::test_a_task_that_used_up_all_descriptors_can_fail": (
+        "a limit of descriptors"
+    ),
     "backend/test_obituary.py::test_a_kill_in_words": _SIGNALS,
     "conformance/test_process_pool.py::test_workers_are_no_zombies": "waitpid",
     "executor/test_crash.py::test_the_error_names_the_signal": _SIGNALS,
