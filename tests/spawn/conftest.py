@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,9 +10,6 @@ from support.capability_sets import EVERYTHING, NO_SELECTOR, describe, switch_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-if sys.platform == "win32":  # the other modules are about fork, exec and signals
-    collect_ignore_glob = ["test_[!w]*.py"]
 
 CAPABILITY_SETS = ("", "pidfd", "memfd", "setsig", NO_SELECTOR, EVERYTHING)
 

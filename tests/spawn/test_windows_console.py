@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from support.windows_children import SOON, is_wine
+from support.windows_children import SOON
 
 pytestmark = [
     pytest.mark.windows,
@@ -28,16 +28,22 @@ STATUS_CONTROL_C_EXIT = 0xC000013A
 
 # Its parent gave it a console of its own, or none; it writes what it saw into a file.
 PARENT = """\
-import ctypes, json, pathlib, signal, sys
+import ctypes, json, pathlib, signal, subprocess, sys
 sys.path[:0] = sys.argv[3:]
 from support.windows_children import SOON, start
 kernel32 = ctypes.WinDLL("kernel32")
 
 def answer():
     if sys.argv[1] == "none":
+        windowless = []
+        class Popen(subprocess.Popen):
+            def __init__(self, *args, creationflags=0, **options):
+                windowless.append(bool(creationflags & subprocess.CREATE_NO_WINDOW))
+                super().__init__(*args, creationflags=creationflags, **options)
+        subprocess.Popen = Popen
         child, channel = start("print_and_answer")
         with child, channel:
-            return [channel.recv(1).decode(), child.wait(SOON), child.exitcode]
+            return [channel.recv(1).decode(), child.wait(SOON), child.exitcode, windowless]
     if sys.argv[1] == "break":
         child, channel = start("nap")
         with child, channel:
@@ -77,8 +83,6 @@ def test_ctrl_c_reaches_only_a_child_that_shares_the_group(tmp_path: Path) -> No
 @pytest.mark.slow
 def test_ctrl_break_reaches_the_child(tmp_path: Path) -> None:
     """`send_signal(CTRL_BREAK_EVENT)` ends a child that leads a group, as the console would."""
-    if is_wine():
-        pytest.skip("wine 8.0 refuses Ctrl-Break for a process group: [WinError 6]")
     flags = subprocess.CREATE_NEW_CONSOLE if sys.platform == "win32" else 0
     told = told_by_a_parent(tmp_path, "break", program=sys.executable, flags=flags)
     assert told == [True, STATUS_CONTROL_C_EXIT]
@@ -86,7 +90,12 @@ def test_ctrl_break_reaches_the_child(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_a_parent_without_console(tmp_path: Path) -> None:
-    """A program without console or standard streams has children, which may print."""
+    """A program without console or standard streams has children, which may print and no window."""
     program = str(Path(sys.executable).with_name("pythonw.exe"))
     flags = subprocess.DETACHED_PROCESS if sys.platform == "win32" else 0
-    assert told_by_a_parent(tmp_path, "none", program=program, flags=flags) == ["!", True, 0]
+    assert told_by_a_parent(tmp_path, "none", program=program, flags=flags) == [
+        "!",
+        True,
+        0,
+        [True],
+    ]

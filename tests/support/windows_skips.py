@@ -87,7 +87,25 @@ POSIX = {
     "reusable/test_ends.py::test_a_stopped_program_goes_on": _SIGNALS,
     "reusable/test_ends.py::test_a_stopped_worker_goes_on": _SIGNALS,
     "reusable/test_ends.py::test_an_idle_worker_stopped_past_the_timeout": _SIGNALS,
+    **dict.fromkeys(
+        [
+            "spawn/test_bad_input.py",
+            "spawn/test_death.py",
+            "spawn/test_frozen.py",
+            "spawn/test_interpreter.py",
+            "spawn/test_lifeline.py",
+            "spawn/test_readme.py",
+            "spawn/test_start.py",
+            "spawn/test_tree.py",
+        ],
+        "fork, exec and signals; `spawn/test_windows*.py` have what Windows does instead",
+    ),
 }
 
 # What wine does wrong and Windows does not: (reason, the check of scripts/wine_faults.py).
-WINE: dict[str, tuple[str, str]] = {}
+WINE: dict[str, tuple[str, str]] = {
+    "spawn/test_windows_console.py::test_ctrl_break_reaches_the_child": (
+        "version 8.0 refuses Ctrl-Break for a process group: [WinError 6]",
+        "Ctrl-Break reaches a process group",
+    ),
+}
