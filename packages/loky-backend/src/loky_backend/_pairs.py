@@ -3,7 +3,7 @@
 Facts:
 - Where there is no socketpair(2) (Windows) `socket.socketpair` listens on a loopback port for a
   moment and takes who connects first; another program of the machine may be faster. It checks that
-  only since Python 3.10.15, 3.11.10, 3.12.5 and 3.13 (CVE-2024-3219), so it is checked here.
+  in releases since the summer of 2024 only (CVE-2024-3219; 3.12.1 does not), so it is checked here.
 """
 
 from __future__ import annotations
