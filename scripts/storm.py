@@ -7,10 +7,10 @@ Tasks of all sizes that return, raise, crash, hang or cannot be pickled; callbac
 of tasks and of random workers, SIGSTOP, SIGINT, resizes, `map`, forks of this process, and
 executors that are shut down in every way, or dropped, while others use them.
 
-It fails (exit code 1) if a task, a callback or a shutdown does not end within a minute (then with
-the stacks of all threads), if the sum of the endings is not the number of tasks submitted, if a
-task ends in a way or with a value that it must not, or if a process, thread or descriptor is
-left at the end. The seed repeats the choices of each thread, not the timing of the threads.
+It fails (exit code 1) if a task, a callback or a shutdown does not end within --patience seconds
+(then with the stacks of all threads), if the sum of the endings is not the number of tasks
+submitted, if a task ends in a way or with a value that it must not, or if a process, thread or
+descriptor is left at the end. The seed repeats the choices of each thread, not the timing of the threads.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ import time
 import warnings
 from pathlib import Path
 
-from storm_threads import HANG, Storm, Thrower, inside
+from storm_threads import Storm, Thrower, inside
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "tests"))
 
@@ -44,7 +44,7 @@ def main() -> int:
     faulthandler.register(signal.SIGALRM, chain=True)  # a fork that hangs shows where
     print(f"seed {options.seed}, {options.minutes:g} minutes, pid {os.getpid()}", flush=True)
     before = Snapshot.take()
-    storm = Storm(options.seed, options.minutes * 60)
+    storm = Storm(options.seed, options.minutes * 60, options.patience)
     throwers = [Thrower(storm, number) for number in range(options.threads)]
     for thrower in throwers:
         thrower.start()
@@ -59,6 +59,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--minutes", type=float, required=True, help="how long to go on")
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6))
     parser.add_argument("--threads", type=int, default=6)
+    parser.add_argument("--patience", type=float, default=300.0, help="seconds until it is a hang")
     return parser.parse_args()
 
 
@@ -66,12 +67,14 @@ def _watch(storm: Storm, throwers: list[Thrower]) -> None:
     """Wait for all threads to end; end the program with all stacks if one hangs."""
     started = reported = time.monotonic()
     while not all(thrower.over for thrower in throwers):
-        faulthandler.dump_traceback_later(3 * HANG, exit=True)  # if not even this thread can run
+        faulthandler.dump_traceback_later(
+            3 * storm.patience, exit=True
+        )  # if not even this thread can run
         time.sleep(_TICK)
         now = time.monotonic()
         for thrower in throwers:
-            # A thing that waits says after HANG seconds that it did in vain: more is a hang.
-            if not thrower.over and now - thrower.since > 1.5 * HANG:
+            # A thing that waits says after storm.patience seconds that it did in vain: more is a hang.
+            if not thrower.over and now - thrower.since > 1.5 * storm.patience:
                 _hang(f"{thrower.name} hangs in {thrower.doing}", storm)
         if storm.hung:
             _hang(storm.hung, storm)
@@ -82,10 +85,10 @@ def _watch(storm: Storm, throwers: list[Thrower]) -> None:
 
 def _end(storm: Storm, throwers: list[Thrower]) -> None:
     """Shut everything down and wait for what is owed."""
-    faulthandler.dump_traceback_later(3 * HANG, exit=True)
+    faulthandler.dump_traceback_later(3 * storm.patience, exit=True)
     while storm.executors:
         storm.executors.pop().shutdown()
-    deadline = time.monotonic() + HANG
+    deadline = time.monotonic() + storm.patience
     while storm.called < storm.owed:  # callbacks of executors that nobody waited for
         if time.monotonic() > deadline:
             _hang(f"{storm.owed} callbacks are owed, {storm.called} were called", storm)

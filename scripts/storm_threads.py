@@ -30,14 +30,13 @@ if TYPE_CHECKING:
 
     from storm_tasks import Job
 
-HANG = 60.0  # seconds after which what did not end counts as hanging
-MOST_OPEN = 300  # tasks of one thread that it has not looked at
+MOST_OPEN = 100  # tasks of one thread that it has not looked at
 
 
-def ending(job: Job, future: Future[Any]) -> str:
+def ending(job: Job, future: Future[Any], patience: float) -> str:
     """Say in a word how a future ended; raises TimeoutError if it does not (any of its kinds)."""
     try:
-        error = future.exception(HANG)
+        error = future.exception(patience)
     except CancelledError:
         return "cancelled"
     match error:
@@ -81,11 +80,13 @@ class Storm:
         owed: callbacks that were added.
         called: callbacks that were called.
         problems: what must not be.
+        patience: seconds after which what did not end counts as hanging.
         hung: what somebody waited for in vain, "" if nobody did.
     """
 
-    def __init__(self, seed: int, seconds: float) -> None:
+    def __init__(self, seed: int, seconds: float, patience: float) -> None:
         self.seed = seed
+        self.patience = patience
         self.until = time.monotonic() + seconds
         self.lock = threading.Lock()  # guards the counters and the places
         self.endings: Counter[str] = Counter()
@@ -138,7 +139,7 @@ class Storm:
     def count_ending(self, job: Job, future: Future[Any]) -> None:
         """Wait for the end of a task, and take note of it."""
         try:
-            how = ending(job, future)
+            how = ending(job, future, self.patience)
         except FuturesTimeoutError:
             how = "never"
             self.hung = f"{job.call[0]!r} did not end"
@@ -235,7 +236,7 @@ class Thrower(threading.Thread):
         future.add_done_callback(submit_again)
         future.add_done_callback(storm.count_callback)
         if self.chance.random() < 0.3:
-            as_completed([future], HANG)
+            as_completed([future], self.storm.patience)
 
     def cancel(self, _executor: ProcessPoolExecutor) -> None:
         """Cancel or kill some tasks of anybody."""
@@ -248,7 +249,9 @@ class Thrower(threading.Thread):
         numbers = range(self.chance.randrange(200))
         contract = self.chance.choice([{}, {"chunksize": 7}, {"buffersize": 20}, {"chunksize": 1}])
         try:
-            found = list(executor.map(storm_tasks.square, numbers, timeout=HANG, **contract))
+            found = list(
+                executor.map(storm_tasks.square, numbers, timeout=self.storm.patience, **contract)
+            )
         except (CancelledError, KeyboardInterrupt):
             return  # its executor was ended, or a worker was interrupted
         if found != [number * number for number in numbers]:
@@ -257,7 +260,7 @@ class Thrower(threading.Thread):
     def as_completed(self, executor: ProcessPoolExecutor) -> None:
         """Wait for some tasks in the order in which they end."""
         futures = [self.submit_one(executor) for _ in range(self.chance.randrange(1, 12))]
-        if len(list(as_completed(futures, HANG))) != len(futures):
+        if len(list(as_completed(futures, self.storm.patience))) != len(futures):
             self.storm.complain("as_completed lost a future")
 
     def strike(self, executor: ProcessPoolExecutor) -> None:
@@ -282,10 +285,10 @@ class Thrower(threading.Thread):
         afresh = self.chance.random() < 0.3
         pid = os.fork()
         if pid == 0:
-            os._exit(_in_a_fork(executor, afresh=afresh))
+            os._exit(_in_a_fork(executor, self.storm.patience, afresh=afresh))
         handle = os.pidfd_open(pid)
         try:
-            ended = select.select([handle], [], [], HANG)[0]
+            ended = select.select([handle], [], [], self.storm.patience)[0]
         finally:
             os.close(handle)
         if not ended:
@@ -337,9 +340,9 @@ ACTIONS: dict[Callable[[Thrower, ProcessPoolExecutor], None], float] = {
 }
 
 
-def _in_a_fork(executor: ProcessPoolExecutor, *, afresh: bool) -> int:
+def _in_a_fork(executor: ProcessPoolExecutor, patience: float, *, afresh: bool) -> int:
     """Be the copy of the process; return its exit code."""
-    signal.alarm(int(HANG))  # ends the copy; its parent has asked for the stacks then
+    signal.alarm(int(patience))  # ends the copy; its parent has asked for the stacks then
     try:
         try:
             executor.submit(abs, -1)
@@ -349,7 +352,7 @@ def _in_a_fork(executor: ProcessPoolExecutor, *, afresh: bool) -> int:
             return 70
         if afresh:
             with ProcessPoolExecutor(1) as own:
-                if own.submit(storm_tasks.square, 12).result(HANG) != 144:
+                if own.submit(storm_tasks.square, 12).result(patience) != 144:
                     return 71
     except BaseException:  # noqa: BLE001 - the exit code must tell, whatever it was
         traceback.print_exc()

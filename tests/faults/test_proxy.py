@@ -10,7 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from loky_executor import BrokenProcessPool, ProcessPoolExecutor, TaskTimeoutError
+from loky_executor import (
+    BrokenProcessPool,
+    ProcessPoolExecutor,
+    TaskTimeoutError,
+    TerminatedWorkerError,
+)
 from support.fault_proxy import Manner, Proxies
 
 if TYPE_CHECKING:
@@ -75,6 +80,26 @@ def test_frames_in_pieces_and_late(
         else:
             assert _work(executor, count, 1) == {"right": count}
             assert list(executor.map(abs, range(-500, 0), timeout=SECONDS))[-1] == 1
+
+
+@pytest.mark.parametrize("on_crash", ["isolate", "break"])
+def test_tokens_that_are_overtaken(
+    proxies: Callable[[Manner, int], Proxies], on_crash: str
+) -> None:
+    """A worker that does not find the token of a task says so, and is not believed any more."""
+    proxies(Manner(claims=True, delay=0.01), 7)
+    with ProcessPoolExecutor(2, on_crash=on_crash) as executor:
+        futures = [executor.submit(abs, -n) for n in range(300)]
+        assert not wait(futures, SECONDS).not_done
+    ends: Counter[Any] = Counter()
+    for number, future in enumerate(futures):
+        error = future.exception()
+        ends[type(error)] += 1
+        if error is None:
+            assert future.result() == number
+        else:
+            assert "no token for task" in str(error)
+    assert set(ends) == {type(None), TerminatedWorkerError}
 
 
 @pytest.mark.parametrize("seed", range(6))

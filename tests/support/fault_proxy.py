@@ -1,7 +1,7 @@
 """A proxy between a pool and its workers: it cuts, delays or stalls what they say to each other.
 
-It stands in the data channel only. A worker's claim channel stays direct, so tokens overtake the
-frames they belong to by as much as the proxy delays those.
+It stands in one of a worker's two channels: what goes through the other one overtakes. In the claim
+channel it passes no descriptors on.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ class Manner:
         most: bytes it passes on at once.
         delay: seconds it waits before each time, at most.
         cut: bytes after which it closes both directions, at most; None for never.
+        claims: whether it stands in the claim channel and not in that of the data.
         stall: bytes from workers after which it passes nothing on, at most; None for never.
     """
 
@@ -33,10 +34,11 @@ class Manner:
     delay: float = 0.0
     cut: int | None = None
     stall: int | None = None
+    claims: bool = False
 
 
 class Proxies:
-    """Makes socket pairs for `start_worker`; every first one of two goes through a proxy.
+    """Makes socket pairs for `start_worker`; one of two goes through a proxy.
 
     Attributes:
         cuts: how many connections were cut or stalled so far.
@@ -56,8 +58,8 @@ class Proxies:
     def make_pair(self) -> tuple[socket.socket, socket.socket]:
         """Stand for the function of that name."""
         self._pairs += 1
-        if self._pairs % 2 == 0:
-            return socket.socketpair()  # for claims
+        if (self._pairs % 2 == 0) is not self._manner.claims:
+            return socket.socketpair()
         ours, near = socket.socketpair()
         far, theirs = socket.socketpair()
         link = _Link(near, far)

@@ -50,6 +50,7 @@ class Claims:
         self._over = 0  # how many of them the worker has passed for certain
         self.under_way = False
         self._marks: dict[int, int] = {}  # task -> what its answer makes of `_over`
+        self._recalled: dict[int, int] = {}  # task -> how often the worker is to skip it
 
     def send(self, task: int, lent: int, descriptor: int) -> int:
         """Send the token of a task; return it, or -1 if there is none to be had now.
@@ -144,4 +145,12 @@ class Claims:
                     taken += [self._sent.pop(token) for token in data]
         for task, _ in taken:
             self._marks.pop(task, None)
+            self._recalled[task] = self._recalled.get(task, 0) + 1
         return taken
+
+    def skipped(self, task: int) -> bool:
+        """Take note that the worker did not run a task; False if it was to. The reactor's."""
+        times = self._recalled.pop(task, 0)
+        if times > 1:
+            self._recalled[task] = times - 1
+        return times > 0

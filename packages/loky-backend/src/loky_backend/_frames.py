@@ -60,6 +60,7 @@ class FrameKind:
     RELEASE = 8  # both: the segments named in the body are not used here any more
     FORGET = 9  # both: the segments named in the body are gone; close their descriptors
     UNSHARE = 10  # parent: the shared objects named in the body are gone; unmap them
+    SKIPPED = 11  # worker: the token of this task was not there, so it is not run
 
 
 _TOP_BIT = 1 << 63
@@ -266,7 +267,7 @@ class FrameReader:
         start = 0
         while self._filled - start >= HEADER.size:
             magic, kind, token, count, task, size, *times = HEADER.unpack_from(self._scratch, start)
-            known = FrameKind.TASK <= kind <= FrameKind.UNSHARE
+            known = FrameKind.TASK <= kind <= FrameKind.SKIPPED
             listed = count & ~_HAS_SEGMENT
             if magic != MAGIC or not known or size > MAX_BODY or listed > MAX_BUFFERS:
                 header = bytes(self._view[start : start + HEADER.size])

@@ -84,6 +84,7 @@ class Worker:
         self.peak_memory: int | None = None
         self._oom_kills = oom_kills()
         self.on_blocked: Callable[[Worker], None] | None = None
+        self._confusion: ProtocolError | None = None
         self._claims = Claims(claims)
         self._claim_ends = claims
         self._segments = segments
@@ -137,7 +138,7 @@ class Worker:
     @property
     def broken(self) -> ProtocolError | None:
         """Why what it sends is not believed any more, None while it is."""
-        return self._reader.broken
+        return self._reader.broken or self._confusion
 
     def receive(self) -> list[Frame]:
         """Read what has arrived, some; return the frames that are complete and the owner's.
@@ -186,6 +187,11 @@ class Worker:
         elif frame.kind == FrameKind.RELEASE:
             if self._segments is not None:
                 self._segments.returned(frame.body, self.ident)
+        elif frame.kind == FrameKind.SKIPPED:
+            if not self._claims.skipped(frame.task):
+                self._confusion = ProtocolError(
+                    f"it found no token for task {frame.task}, which was not taken back"
+                )
         elif frame.kind == FrameKind.FORGET:
             self._mapped.forget(decode_numbers(frame.body))
         return False

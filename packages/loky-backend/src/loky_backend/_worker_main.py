@@ -82,6 +82,8 @@ class _WorkerLoop:
                 self._serve(frame)
                 if self._segments is not None:
                     self._segments.tell_releases()
+            else:
+                self._wire.send(encode_frame(FrameKind.SKIPPED, frame.task))
 
     def _initialize(self, reducers: bytes | None, initializer: bytes | None) -> bool:
         stage = "decode"
