@@ -10,7 +10,7 @@ executors that are shut down in every way, or dropped, while others use them.
 It fails (exit code 1) if a task, a callback or a shutdown does not end within --patience seconds
 (then with the stacks of all threads), if the sum of the endings is not the number of tasks
 submitted, if a task ends in a way or with a value that it must not, or if a process, thread or
-descriptor is left at the end. The seed repeats the choices of each thread, not the timing of the threads.
+descriptor is left at the end. The seed repeats the choices of each thread, not their timing.
 """
 
 from __future__ import annotations
@@ -67,13 +67,12 @@ def _watch(storm: Storm, throwers: list[Thrower]) -> None:
     """Wait for all threads to end; end the program with all stacks if one hangs."""
     started = reported = time.monotonic()
     while not all(thrower.over for thrower in throwers):
-        faulthandler.dump_traceback_later(
-            3 * storm.patience, exit=True
-        )  # if not even this thread can run
+        # If not even this thread can run:
+        faulthandler.dump_traceback_later(3 * storm.patience, exit=True)
         time.sleep(_TICK)
         now = time.monotonic()
         for thrower in throwers:
-            # A thing that waits says after storm.patience seconds that it did in vain: more is a hang.
+            # What waits with a timeout says itself that it did in vain.
             if not thrower.over and now - thrower.since > 1.5 * storm.patience:
                 _hang(f"{thrower.name} hangs in {thrower.doing}", storm)
         if storm.hung:

@@ -236,7 +236,7 @@ class Thrower(threading.Thread):
         future.add_done_callback(submit_again)
         future.add_done_callback(storm.count_callback)
         if self.chance.random() < 0.3:
-            as_completed([future], self.storm.patience)
+            list(as_completed([future], self.storm.patience))
 
     def cancel(self, _executor: ProcessPoolExecutor) -> None:
         """Cancel or kill some tasks of anybody."""

@@ -20,7 +20,7 @@ pytestmark = [
 def test_a_short_storm() -> None:
     """Every task that was submitted is accounted for, and so is every callback."""
     storm = subprocess.run(
-        [sys.executable, "scripts/storm.py", *"--minutes 0.25 --patience 60 --seed 20".split()],
+        [sys.executable, "scripts/storm.py", "--minutes=0.25", "--patience=60", "--seed=20"],
         cwd=ROOT,
         capture_output=True,
         text=True,

@@ -214,9 +214,10 @@ class Reactor:
         if not self._timers and not self._overdue:
             return
         now = time.monotonic()
-        for key in [key for key, when in self._timers.items() if when <= now]:
-            del self._timers[key]
-            events.append(TimerFired(key))
+        for when, key in sorted((when, key) for key, when in self._timers.items()):
+            if when <= now:
+                del self._timers[key]
+                events.append(TimerFired(key))
         for ident in [ident for ident, (when, _) in self._overdue.items() if when <= now]:
             _, reason = self._overdue.pop(ident)
             self._workers[ident].kill(reason)

@@ -172,7 +172,7 @@ class Worker:
         return frames
 
     def _is_for_owner(self, frame: Frame) -> bool:
-        """Serve a frame about segments here; complete one whose buffers lie in a segment."""
+        """Serve a frame about the channel here; complete one whose buffers lie in a segment."""
         if frame.kind < FrameKind.DESCRIPTORS:
             self._report.moved_on = True
             if self._claims.under_way:
@@ -180,6 +180,10 @@ class Worker:
             if frame.segment >= 0:
                 self._fill(frame)
             return True
+        self._serve_channel(frame)
+        return False
+
+    def _serve_channel(self, frame: Frame) -> None:
         if frame.kind == FrameKind.DESCRIPTORS:
             self._outgoing.takes_descriptors = True
             if self._segments is not None:
@@ -194,7 +198,6 @@ class Worker:
                 )
         elif frame.kind == FrameKind.FORGET:
             self._mapped.forget(decode_numbers(frame.body))
-        return False
 
     def _fill(self, frame: Frame) -> None:
         """Have a frame's buffers from its segment; if that fails it becomes a failure."""
