@@ -6,6 +6,7 @@ import os
 import random
 import select
 import signal
+import sys
 import threading
 import time
 from typing import TYPE_CHECKING
@@ -18,7 +19,10 @@ from support.backend_frames import HEAD
 from support.backend_owner import PATIENCE, end_of, freeze, until
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from loky_backend import Obituary, Worker
+    from loky_spawn import ChildProcess
     from support.backend_owner import Owner
     from support.backend_post import Post
 
@@ -236,3 +240,21 @@ def test_programs_a_task_started(owner: Owner, post: Post, clean: bool) -> None:
     finally:
         signal.pidfd_send_signal(program, signal.SIGKILL)
         os.close(program)
+
+
+def test_deaths_that_threads_tell(
+    owner: Owner, post: Post, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on Windows, where `select` takes no process: all answers, then the death, and soon."""
+    from loky_backend import _reactor
+
+    def watch(
+        _selector: object, child: ChildProcess, _key: object, tell: Callable[[], None]
+    ) -> None:
+        threading.Thread(target=lambda: child.wait() and tell()).start()
+
+    monkeypatch.setattr(_reactor, "watch_death", watch)
+    monkeypatch.setattr(_reactor, "unwatch_death", lambda _selector, _child: None)
+    test_results_before_a_crash_are_delivered_before_the_death(owner)
+    if sys.platform != "win32":
+        test_a_grandchild_that_holds_the_descriptors_delays_nothing(owner, post)

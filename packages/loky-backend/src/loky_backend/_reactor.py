@@ -11,6 +11,8 @@ Facts:
 - A socket whose other end's holders are all dead reads to its end and then gives EOF; a
   grandchild that holds a copy keeps it open, so death is what the sentinel says, not EOF.
 - On Windows `select` takes sockets only: there `watch_death` has a thread wait for each worker.
+  Channels are TCP connections: what a dead worker sent may still be under way, and then its EOF;
+  nobody else holds the channel, since sockets are not inherited.
 """
 
 from __future__ import annotations
@@ -43,6 +45,7 @@ _LONGEST_SLEEP = 3600.0  # seconds; epoll_wait(2) counts milliseconds in an int
 _MOST_AT_DEATH = 1 << 20  # bytes
 # Seconds a worker may take to end after its side of the channel closed, before it is killed.
 _GRACE_AFTER_EOF = 1.0
+_GRACE_AFTER_DEATH = 1.0  # seconds in which the end of a dead worker's stream has to come
 
 
 class Reactor:
@@ -78,6 +81,7 @@ class Reactor:
         self._overdue: dict[int, tuple[float, str]] = {}  # when a worker is to be killed, and why
         self._workers: dict[int, Worker] = {}
         self._dead: deque[Worker] = deque()  # told by `watch_death` where `select` cannot
+        self._unburied: dict[int, float] = {}  # of these: when a worker is buried at the latest
         self._running = True
         self._permission: deque[bytes | None] = deque(_PERMISSION)
         self._closed = False
@@ -183,10 +187,7 @@ class Reactor:
             else:
                 worker, role = key.data
                 self._serve(worker, role, mask, events)
-        while self._dead:
-            worker = self._dead.popleft()
-            if worker.ident in self._workers:
-                self._bury(worker, events)
+        self._bury_dead(events)
         self._fire_timers(events)
         while self._calls:
             self._calls.popleft()()
@@ -204,10 +205,21 @@ class Reactor:
         if mask & selectors.EVENT_READ:
             self._read(worker, events)
 
+    def _bury_dead(self, events: list[Event]) -> None:
+        """Bury those a thread told of, each when its stream has ended."""
+        while self._dead:
+            self._unburied[self._dead.popleft().ident] = time.monotonic() + _GRACE_AFTER_DEATH
+        for ident, latest in list(self._unburied.items()):
+            worker = self._workers[ident]
+            if worker.ended or time.monotonic() >= latest:
+                del self._unburied[ident]
+                self._bury(worker, events)
+
     def _time_to_next_timer(self) -> float | None:
-        if self._calls:
+        if self._calls or self._dead:
             return 0
         whens = [*self._timers.values(), *(when for when, _ in self._overdue.values())]
+        whens += self._unburied.values()
         return min(_LONGEST_SLEEP, max(0.0, min(whens) - time.monotonic())) if whens else None
 
     def _fire_timers(self, events: list[Event]) -> None:
