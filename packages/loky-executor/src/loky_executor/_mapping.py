@@ -151,7 +151,8 @@ class _Run:
             future = next(iter(self._waiting))
         else:
             try:
-                future = self._finished.get(timeout=self._time_left())
+                left = self._time_left()  # 0 is no timeout for `get`: see `_workshop`
+                future = self._finished.get(block=left != 0, timeout=left)
             except Empty:
                 raise FuturesTimeoutError from None
         return future, self._waiting.pop(future)

@@ -3,6 +3,11 @@
 Three serve a pool: the feeder encodes tasks under backlog, the launcher starts workers, and the
 callback runner calls done-callbacks. Each is started by its first job and leaves when it has had
 none for a while.
+
+Facts:
+- `SimpleQueue.get(timeout=0)` can wait for ever (3.10): 1. It takes the queue's own lock, which is
+  free, and finds nothing. 2. The time that is left is computed, and is below zero if the thread was
+  preempted. 3. A negative time means no limit. With ``block=False`` it is not computed.
 """
 
 from __future__ import annotations
@@ -105,7 +110,7 @@ class Workshop(Generic[T]):
     def _run(self) -> None:
         while True:
             try:
-                entry = self._queue.get(timeout=0 if self._stopping else _LINGER)
+                entry = self._queue.get(block=not self._stopping, timeout=_LINGER)
             except Empty:
                 # 1. A put finds the claim taken and relies on this thread. 2. The claim is given
                 # up. 3. Hence look again: whoever takes the claim now serves what came between.
