@@ -45,6 +45,9 @@ class Wire:
         """Return False: none can be sent."""
         return False
 
+    def close(self) -> None:
+        """Do nothing: the socket is the handover's."""
+
     def send(self, pieces: list[Buffer]) -> None:
         """Write the pieces of a frame, all of them."""
         for piece in pieces:

@@ -44,10 +44,13 @@ def main(handover: Handover) -> None:
     if handover.report >= 0:
         faulthandler.enable(file=handover.report)
         dump_stacks_on(settings["dump_signal"], handover.report)
+    wire = Wire(handover)
     try:
-        _WorkerLoop(Wire(handover)).run(settings["reducers"], settings["initializer"])
+        _WorkerLoop(wire).run(settings["reducers"], settings["initializer"])
     except (BrokenPipeError, ConnectionAbortedError, ConnectionResetError):
         pass  # the parent gave this worker up; nobody is left to be told anything
+    finally:
+        wire.close()
 
 
 class _WorkerLoop:
