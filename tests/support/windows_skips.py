@@ -56,6 +56,9 @@ POSIX = {
     "backend/test_obituary_of_workers.py::"
     "test_stacks_that_were_asked_for_are_no_stacks_of_the_death": _STACKS,
     "backend/test_large_round_trips.py::test_forks_of_a_task_do_not_share_its_argument": _FORK,
+    "backend/test_worker.py::test_500_mb_in_both_directions_at_once": (
+        "pages that nobody wrote to are not free there"
+    ),
     "backend/test_large_round_trips.py::test_dropped_results_cost_nothing": "/proc",
     "backend/test_reactor_garbage.py::test_grandchildren_that_write_for_ever": _FORK,
     "backend/test_worker_death.py::"

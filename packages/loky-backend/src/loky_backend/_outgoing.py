@@ -18,7 +18,7 @@ import threading
 from collections import deque
 
 from ._frames import SCRATCH, FrameKind, SegmentUse, encode_frame, encode_placed_frame
-from ._pieces import MOST_AT_ONCE, batch_of, drop_sent, views_of
+from ._pieces import MOST_AT_ONCE, batch_of, drop_sent, first_of, views_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -169,7 +169,7 @@ class Outgoing:
         if len(unsent) == 1 and len(unsent[0]) <= MOST_AT_ONCE:
             sent = self._channel.send(unsent[0])
         elif sys.platform == "win32":
-            sent = self._channel.send(batch_of(unsent)[0])
+            sent = self._channel.send(first_of(unsent))
         else:
             sent = self._channel.sendmsg(batch_of(unsent))
         drop_sent(unsent, sent)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 MOST_AT_ONCE = 1 << 30
 _MOST_PIECES = 512
+_JOINED = 1 << 16  # bytes; a copy of so many costs less than the system calls it saves
 _MAP_FROM = 1 << 18
 _FLAGS = getattr(mmap, "MAP_PRIVATE", 0) | getattr(mmap, "MAP_ANON", 0)
 _PRIVATE: dict[str, Any] = {"flags": _FLAGS} if _FLAGS else {}  # Windows has none, and no forks
@@ -62,6 +63,17 @@ def batch_of(views: list[memoryview]) -> list[memoryview]:
         if left <= 0:
             break
     return batch
+
+
+def first_of(views: list[memoryview]) -> Buffer:
+    """Return the first view, or some small ones in one: for a system call that takes one piece."""
+    if len(views) == 1 or len(views[0]) >= _JOINED:
+        return views[0][:MOST_AT_ONCE]
+    count = size = 0
+    while count < len(views) and size < _JOINED:
+        size += len(views[count])
+        count += 1
+    return b"".join(view[:_JOINED] for view in views[:count])[:_JOINED]
 
 
 def drop_sent(views: list[memoryview], sent: int) -> None:

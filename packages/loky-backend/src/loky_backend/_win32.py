@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import sys
 
+from ._pieces import drop_sent, first_of, views_of
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import selectors
@@ -50,8 +52,9 @@ class Wire:
 
     def send(self, pieces: list[Buffer]) -> None:
         """Write the pieces of a frame, all of them."""
-        for piece in pieces:
-            self._socket.sendall(piece)
+        views = views_of(pieces)
+        while views:
+            drop_sent(views, self._socket.send(first_of(views)))
 
 
 def send_descriptor(_channel: socket.socket, _data: bytes, _fd: int) -> None:
