@@ -269,8 +269,6 @@ def _place(pieces: list[Buffer]) -> int:
         return -1
     import fcntl
 
-    if not has_capability("memfd"):
-        return -1
     offsets, size = layout([nbytes(piece) for piece in pieces])
     try:
         if not has_capability("memfd"):
