@@ -3,25 +3,25 @@
 ``_pickle``
     The C half of ``pickle``. A worker that runs plain functions needs `loads`, `dumps` and
     `PickleBuffer` of it and nothing else; ``pickle`` itself imports ``re`` and more, 5 ms of a
-    start of 8 ms. Where it is missing, ``pickle`` is used. Checked on 3.10 to 3.14.
+    start of 8 ms. Where it is missing, ``pickle`` is used. Checked on 3.10 to 3.15.
 
 ``_signal``
     The C half of ``signal``, built into every CPython: a worker sets one handler and its signal
-    mask, and ``signal`` imports ``enum`` (4 ms). Checked on 3.10 to 3.14.
+    mask, and ``signal`` imports ``enum`` (4 ms). Checked on 3.10 to 3.15.
 
 ``BaseProcess._Popen``, ``BaseProcess._start_method``
     Where a process class of `multiprocessing` says how its processes start. Set on classes of
     ours only; every start method of the standard library does it so, and there is no public
-    way. Checked on 3.10 to 3.13.
+    way. Checked on 3.10 to 3.15.
 
 ``multiprocessing.context._concrete_contexts``, ``BaseContext._name``
     Where `multiprocessing.get_context` and `set_start_method` look a name up; there is no public
-    way to add one. Ours are added, nothing is replaced. Checked on 3.10 to 3.13.
+    way to add one. Ours are added, nothing is replaced. Checked on 3.10 to 3.15.
 
 ``multiprocessing.util._exit_function``
     What `multiprocessing` registers with `atexit`: it waits for its children. It is registered
     once more, so that it runs before `weakref.finalize` ends them; a second run finds nothing
-    to do. Checked on 3.10 to 3.13.
+    to do. Checked on 3.10 to 3.15.
 """
 
 from __future__ import annotations

@@ -2,12 +2,12 @@
 
 ``sys._xoptions``
     The ``-X`` options of this interpreter, to be given to children. Documented in the ``sys``
-    manual as an implementation detail; there is no public spelling. Checked on 3.10 to 3.14.
+    manual as an implementation detail; there is no public spelling. Checked on 3.10 to 3.15.
 
 ``_signal``
     The C half of ``signal``. The child needs a few calls of it before any user code runs
     (the mask and the default action); ``signal`` itself imports ``enum``, which costs 4 ms of a
-    start of 8 ms. Built into every CPython. Checked on 3.10 to 3.14; `signal` is the fallback.
+    start of 8 ms. Built into every CPython. Checked on 3.10 to 3.15; `signal` is the fallback.
 
 ``Popen._handle`` (Windows)
     The process handle, which `multiprocessing.connection.wait` and the Win32 calls wait on;
