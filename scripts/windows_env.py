@@ -28,6 +28,7 @@ Facts this script leans on:
   dies of. It does without, if there is no `_wmi`.
 - wine 8.0 has no `CopyFile2` either, which `shutil` uses where `_winapi` names it: that name goes.
   `scripts/wine_faults.py` shows more such faults.
+- And it has no `PssCaptureSnapshot`, which `os.getppid` of 3.12 calls: another one takes its place.
 - Byte code of a Windows and of another 3.12 has the same file name: it is kept apart by
   `PYTHONPYCACHEPREFIX`.
 """
@@ -57,6 +58,16 @@ WHEELS = (
     "pytest>=9",
 )
 WITHOUT_COPYFILE2 = "import _winapi; vars(_winapi).pop('CopyFile2', None)"
+WITH_GETPPID = "import os; os.getppid = lambda: __import__('wine_parent').number()"
+WINE_PARENT = """\
+import ctypes
+
+def number():
+    facts = (ctypes.c_void_p * 6)()  # PROCESS_BASIC_INFORMATION
+    ask = ctypes.WinDLL("ntdll").NtQueryInformationProcess
+    assert ask(ctypes.c_void_p(-1), 0, facts, ctypes.sizeof(facts), None) == 0
+    return facts[5]
+"""
 SOURCES = sorted(ROOT.glob("packages/*/src"))
 
 
@@ -131,9 +142,10 @@ def _build(cache: Path) -> None:
         (draft / label.name).write_text(ingredients, encoding="utf-8")
         draft.rename(python)
     # Looked at each time: it names the folder of this checkout.
-    lines = [_windows_path(folder) for folder in SOURCES] + [WITHOUT_COPYFILE2]
+    lines = [_windows_path(folder) for folder in SOURCES] + [WITHOUT_COPYFILE2, WITH_GETPPID]
     text = "".join(f"{line}\n" for line in lines)
     packages = python / "Lib" / "site-packages" / "checkout.pth"
+    packages.with_name("wine_parent.py").write_text(WINE_PARENT, encoding="utf-8")
     if not packages.is_file() or packages.read_text(encoding="utf-8") != text:
         packages.write_text(text, encoding="utf-8")  # not while another run starts, if it is there
 

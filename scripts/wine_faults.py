@@ -21,6 +21,10 @@ source, target = os.path.join(folder, "a"), os.path.join(folder, "b")
 open(source, "w").close()
 assert ctypes.WinDLL("kernel32").CopyFile2(source, target, None) == 0
 """,
+    "os.getppid works (it calls PssCaptureSnapshot)": """
+import nt
+assert nt.getppid() > 0
+""",
     "GetProcessHandleCount counts": """
 import ctypes
 count = ctypes.c_ulong()

@@ -50,6 +50,7 @@ POSIX = {
             "backend/test_worker.py::test_a_task_belongs_to_the_worker_or_to_the_parent",
             "backend/test_worker.py::test_a_task_may_take_its_tokens_back_late",
             "backend/test_worker.py::test_unstarted_tasks_are_taken_back",
+            "executor/test_isolate.py::test_who_killed_two_workers_runs_alone_the_third_time",
         ],
         "no task is sent ahead, so there is none to take back",
     ),
