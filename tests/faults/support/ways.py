@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 SMALL_STACK = 1 << 18
 _ROOM = 1 << 25
-_TOO_MUCH = 1 << 28
+_TOO_MUCH = 1 << 33  # a free-threaded Python has reserved 1 GiB from the start
 _kept: list[bytes] = []
 
 
