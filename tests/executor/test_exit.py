@@ -141,3 +141,18 @@ def test_the_published_example(request: pytest.FixtureRequest) -> None:
     assert (len(told), len(pids)) == (51, 4), done.stdout
     assert os.getpid() not in pids
     assert all_gone(pids, within=3)
+
+
+def test_no_thread_imports_what_a_forked_copy_would_need() -> None:
+    """Slow imports are done when `submit` returns: a fork cannot fall into one of another thread."""
+    program = """
+    import sys
+    from loky_executor import ProcessPoolExecutor
+
+    executor = ProcessPoolExecutor(1)
+    future = executor.submit(abs, -1)
+    print([name in sys.modules for name in ("psutil", "loky_executor._verdict")])
+    future.result()
+    executor.shutdown()
+    """
+    assert run_code(program) == "[True, True]\n"

@@ -56,7 +56,7 @@ def leak_limit() -> int:
 
 def own_memory(pid: int) -> int | None:
     """Return the bytes of memory a process has of its own; None if it is gone. Does not block."""
-    import psutil  # 15 ms, on the thread that looks; a pool that is done in a second never does
+    import psutil
 
     try:
         info = psutil.Process(pid).memory_info()
@@ -68,12 +68,17 @@ def own_memory(pid: int) -> int | None:
 class MemoryWatch:
     """Compares what workers use with what they may use. Not thread-safe.
 
+    Making one imports psutil (15 ms). Do that where no other thread can fork the program meanwhile:
+    in the copy the import would stay locked, and `look` would wait for ever.
+
     Args:
         leak_limit: bytes a worker may grow by after its first task; None for any.
         hard_limit: bytes a worker may have of its own at all; None for any.
     """
 
     def __init__(self, leak_limit: int | None, hard_limit: int | None = None) -> None:
+        import psutil  # noqa: F401 - see above
+
         self.leak_limit = leak_limit
         self.hard_limit = hard_limit
         self._base: dict[int, int] = {}

@@ -138,7 +138,7 @@ class Pool:
             self._tasks.fail(future.task, self._too_late())
         if not self._warm:
             self._warm = True
-            from . import _verdict  # noqa: F401 - a slow import, while the first worker boots
+            self._staff.warm_up()  # while the first worker boots
         return future
 
     def dropped(self, task: int) -> None:

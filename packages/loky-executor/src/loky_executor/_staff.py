@@ -116,6 +116,18 @@ class Staff:
         self.seats.occupy(ident, worker)
         self._post(on.WorkerSeated(ident))
 
+    def warm_up(self) -> None:
+        """Do the slow imports that the first result does not need; in the thread that submits.
+
+        Not in a thread of ours: 1. That thread imports a module. 2. The program forks. 3. The copy
+        has the lock of the module, held by a thread that is not there: who imports it there waits
+        for ever.
+        """
+        from . import _verdict  # noqa: F401
+
+        if self._memory is None:
+            self._memory = MemoryWatch(self._settings.leak_limit, self._settings.memory_limit)
+
     # -- memory ------------------------------------------------------------------------------
 
     def busy(self) -> None:
@@ -138,20 +150,21 @@ class Staff:
             pass
 
     def _inspect(self, _: None) -> None:
-        if self._memory is None:
-            self._memory = MemoryWatch(self._settings.leak_limit, self._settings.memory_limit)
+        memory = self._memory
+        if memory is None:
+            return  # nobody has submitted anything yet
         workers = self.seats.workers()
         self._replaced &= self._seasoned
         self._seasoned &= {worker.ident for worker in workers}
         try:
-            found = self._memory.look(
+            found = memory.look(
                 (worker.ident, worker.child.pid, worker.ident in self._seasoned)
                 for worker in workers
             )
         except OSError:  # /proc is not mounted, or no descriptor is left: not this time
             return
         for worker in workers:
-            worker.peak_memory = self._memory.peak(worker.ident)
+            worker.peak_memory = memory.peak(worker.ident)
         for excess in found:
             self._post((on.OverLimit if excess.hard else on.Retire)(excess.ident))
             if not excess.hard and excess.ident not in self._replaced:
