@@ -85,6 +85,7 @@ POSIX = {
     "executor/test_reentrance.py::test_a_forked_copy_cannot_touch_the_workers": _FORK,
     "executor/test_reentrance.py::test_a_signal_handler_that_submits": _SIGNALS,
     "executor/test_reentrance.py::test_an_interrupted_submit_loses_no_other_task": _SIGNALS,
+    "faults/test_security.py": "looked at through /proc",
     "faults/test_known_hangs_around.py::test_a_fork_with_tasks_pending": _FORK,
     "faults/test_known_hangs_around.py::test_waiting_in_a_fork_for_what_is_pending": _FORK,
     "reusable/test_ends.py::test_a_forked_child_has_one_of_its_own": _FORK,
