@@ -144,7 +144,7 @@ def test_the_published_example(request: pytest.FixtureRequest) -> None:
 
 
 def test_no_thread_imports_what_a_forked_copy_would_need() -> None:
-    """Slow imports are done when `submit` returns: a fork cannot fall into one of another thread."""
+    """Slow imports are done when `submit` returns, not by a thread that a fork cannot see."""
     program = """
     import sys
     from loky_executor import ProcessPoolExecutor

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import errno
 from contextlib import suppress
+from threading import get_ident
 
 from ._platform import send_descriptor
 
@@ -50,7 +51,8 @@ class Claims:
         self._over = 0  # how many of them the worker has passed for certain
         self.under_way = False
         self._marks: dict[int, int] = {}  # task -> what its answer makes of `_over`
-        self._recalled: dict[int, int] = {}  # task -> how often the worker is to skip it
+        self._recalled: dict[int, int] = {}  # task -> how often the worker is still to skip it
+        self._taking: set[int] = set()  # threads that are in `take_back`
 
     def send(self, task: int, lent: int, descriptor: int) -> int:
         """Send the token of a task; return it, or -1 if there is none to be had now.
@@ -139,18 +141,32 @@ class Claims:
     def take_back(self) -> list[tuple[int, int]]:
         """Take back the tokens that the worker has not read; return (task, segment) of each."""
         taken = []
-        if len(self._ends) == 2:
-            with suppress(OSError):  # BlockingIOError: no token is left
-                while data := self._ends[1].recv(256):
-                    taken += [self._sent.pop(token) for token in data]
-        for task, _ in taken:
-            self._marks.pop(task, None)
-            self._recalled[task] = self._recalled.get(task, 0) + 1
+        self._taking.add(get_ident())
+        try:
+            if len(self._ends) == 2:
+                with suppress(OSError):  # BlockingIOError: no token is left
+                    while data := self._ends[1].recv(256):
+                        taken += [self._sent.pop(token) for token in data]
+            for task, _ in taken:
+                self._marks.pop(task, None)
+                self._note_recall(task, 1)
+        finally:
+            self._taking.discard(get_ident())
         return taken
 
+    def _note_recall(self, task: int, change: int) -> int:
+        left = self._recalled.get(task, 0) + change
+        if left:
+            self._recalled[task] = left
+        else:
+            self._recalled.pop(task, None)
+        return left
+
     def skipped(self, task: int) -> bool:
-        """Take note that the worker did not run a task; False if it was to. The reactor's."""
-        times = self._recalled.pop(task, 0)
-        if times > 1:
-            self._recalled[task] = times - 1
-        return times > 0
+        """Take note that the worker did not run a task; False if it was to. The reactor's.
+
+        1. A thread takes a token back. 2. The worker finds none, and says so. 3. That is read here.
+        4. The thread notes whose token it was. So nothing is held against the worker while any
+        thread is taking tokens: below zero means that the note is still to come.
+        """
+        return self._note_recall(task, -1) >= 0 or bool(self._taking)
