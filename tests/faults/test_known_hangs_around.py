@@ -43,7 +43,7 @@ def test_a_fault_handler_that_is_switched_off(value: str) -> None:
 
 
 HOSTILE = """
-    import logging, os, sys, time, warnings
+    import logging, os, pickle, sys, time, warnings
     os.environ["LOKY_MAX_MEMORY_LEAK_SIZE"] = "20e6"
 
     class Refuses(logging.Handler):
@@ -109,9 +109,11 @@ def test_a_warning_filter_that_raises() -> None:
         blocked = [executor.submit(time.sleep, 0.2) for _ in range(3)]
         warned = [executor.submit(abs, Warns()) for _ in range(200)]
         after = executor.submit(abs, -3)
-        print({type(future.exception()).__name__ for future in warned}, after.result())
+        errors = [future.exception() for future in warned]
+        print({type(error.__cause__).__name__ for error in errors}, after.result())
+        print({isinstance(error, pickle.PicklingError) for error in errors})
     """
-    assert run_code(HOSTILE + program) == "{'ZeroDivisionError'} 3\n"
+    assert run_code(HOSTILE + program) == "{'ZeroDivisionError'} 3\n{True}\n"
 
 
 FORKED = """
