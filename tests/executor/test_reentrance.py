@@ -6,10 +6,16 @@ Each runs in a program of its own: a deadlock there is a failure here.
 from __future__ import annotations
 
 import sys
+import threading
+from typing import TYPE_CHECKING
 
 import pytest
 
 from support.executor_scripts import run_code
+from support.executor_waiting import eventually
+
+if TYPE_CHECKING:
+    from loky_executor import ProcessPoolExecutor
 
 START = """
     import faulthandler
@@ -193,3 +199,19 @@ def test_a_crash_at_exit() -> None:
     )
     """
     assert run_code(START + program) == "TerminatedWorkerError\n"
+
+
+def test_resizes_do_not_pile_up(single: ProcessPoolExecutor) -> None:
+    """Of those that come before the reactor does the latest counts: a flood holds up nobody.
+
+    1. Threads resized without pause, faster than the reactor took it. 2. A worker's process was
+    there, and the news lay behind millions of resizes: its first task came half a minute late.
+    """
+    held = threading.Event()
+    single._pool._reactor.call(held.wait)
+    for number in range(1, 401):
+        single.resize(number, None)
+    assert len(single._pool._inbox) == 0
+    held.set()
+    assert eventually(lambda: single.max_workers == 400)
+    assert single.submit(abs, -1).result() == 1

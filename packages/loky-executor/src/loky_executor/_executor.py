@@ -331,15 +331,15 @@ class ProcessPoolExecutor(Executor):
         """
         seconds = check.checked_seconds("timeout", timeout)
         workers = check.checked_max_workers(max_workers)
-        self._pool.post(on.IdleTimeout(seconds))
-        self._pool.post(on.Resize(workers))
+        self._pool.adjust(on.IdleTimeout(seconds))
+        self._pool.adjust(on.Resize(workers))
 
     def retire(self) -> None:
         """Let idle workers go at once from now on: another executor took this one's place.
 
         It still takes tasks from those who hold it, and starts workers for them. Any thread.
         """
-        self._pool.post(on.IdleTimeout(0.0))
+        self._pool.adjust(on.IdleTimeout(0.0))
 
     @property
     def max_workers(self) -> int:

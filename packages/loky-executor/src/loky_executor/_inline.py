@@ -81,7 +81,7 @@ class InlinePool:
             raise error
         return future
 
-    def post(self, event: on.Event) -> None:
+    def adjust(self, event: on.Event) -> None:
         """Take note of a new size; nothing else is of interest here."""
         if isinstance(event, on.Resize):
             self.max_workers = event.max_workers

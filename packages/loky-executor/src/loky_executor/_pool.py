@@ -79,6 +79,9 @@ class Pool:
         self._machine = Machine(max_workers, settings.machine, RestartBudget())
         self._machine.idle_timeout = settings.idle_timeout
         self._inbox: deque[on.Event] = deque()  # from any thread
+        self._reports: deque[on.Event] = deque()  # from the pool's own threads: taken first
+        self._sizes: deque[on.Event] = deque(maxlen=1)  # the latest counts, however many come
+        self._timeouts: deque[on.Event] = deque(maxlen=1)
         self._own: deque[on.Event] = deque()  # of this turn; the reactor's
         self._history: tuple[str, ...] = ()  # as it was when the pool broke
         self._unflushed: dict[int, None] = {}  # workers with something in their outbox
@@ -97,7 +100,7 @@ class Pool:
             on_end=self._finish,
         )
         self._shortage = Shortage(self._reactor, self.ended, self._callbacks, self._lost)
-        self._staff = Staff(self.name, settings, self._reactor, self.post, self._lost)
+        self._staff = Staff(self.name, settings, self._reactor, self._report, self._lost)
         self._seats = self._staff.seats
         self._segments = SegmentPool(self._seats.forget_segment)
         self._staff.use(self._segments)
@@ -169,18 +172,7 @@ class Pool:
 
     def workers(self) -> list[WorkerInfo]:
         """Return a snapshot of the workers."""
-        states = self._machine.workers
-        return [
-            WorkerInfo(
-                ident=worker.ident,
-                pid=worker.child.pid,
-                name=worker.name,
-                state=states[worker.ident].phase.value,
-                tasks=len(states[worker.ident].assigned),
-            )
-            for worker in self._seats.workers()
-            if worker.ident in states
-        ]
+        return self._staff.snapshot(self._machine.workers)
 
     def counts(self) -> tuple[int, int, int]:
         """Return (busy, idle or starting, waiting): workers, workers, tasks; a rough snapshot."""
@@ -224,13 +216,25 @@ class Pool:
             self._inbox.append(event)
             self._reactor.wake()
 
+    def adjust(self, event: on.Resize | on.IdleTimeout) -> None:
+        """Change a setting; of several that come before the reactor does, the latest counts."""
+        if not self.forked:
+            (self._sizes if type(event) is on.Resize else self._timeouts).append(event)
+            self._reactor.wake()
+
+    def _report(self, event: on.Event) -> None:
+        """Give the scheduler news of one of the pool's own threads: before what users ask for."""
+        self._reports.append(event)
+        self._reactor.wake()
+
     def _work(self, events: list[Event]) -> None:
         """Take what happened, decide, and carry it out; in the reactor's thread, once a turn."""
         # Only some of what is there now: threads that never stop posting, and post more the longer
-        # a turn takes, must not keep the sockets waiting.
-        count = min(len(self._inbox), _MOST_AT_ONCE)
-        self._own.extend(self._inbox.popleft() for _ in range(count))
-        if self._inbox:
+        # a turn takes, must not keep the sockets waiting, nor our own threads' news.
+        for queue in (self._reports, self._sizes, self._timeouts, self._inbox):
+            count = min(len(queue), _MOST_AT_ONCE)
+            self._own.extend(queue.popleft() for _ in range(count))
+        if self._inbox or self._reports:
             self._reactor.wake()
         for event in events:
             self._translate(event)
@@ -332,7 +336,7 @@ class Pool:
         told = time.monotonic()
         for task in tasks:
             error = self._tasks.encode(task)
-            self._inbox.append(on.Encoded(task) if error is None else on.Dropped(task))
+            self._reports.append(on.Encoded(task) if error is None else on.Dropped(task))
             now = time.monotonic()
             if now - told > _TELL_EVERY:
                 told = now
@@ -386,4 +390,4 @@ class Pool:
     def _lost(self, error: BaseException) -> None:
         """Break the pool: something of ours failed that must not."""
         self.failure = self.failure or error
-        self.post(on.ParentFailed())
+        self._report(on.ParentFailed())

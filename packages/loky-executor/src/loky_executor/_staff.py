@@ -16,10 +16,11 @@ from ._workshop import Workshop
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from loky_backend import Reactor, SegmentPool, Worker
 
+    from ._crew import WorkerState
     from ._settings import PoolSettings
 
 _TRANSIENT = (errno.EAGAIN, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS, errno.EINTR)
@@ -115,6 +116,20 @@ class Staff:
             return
         self.seats.occupy(ident, worker)
         self._post(on.WorkerSeated(ident))
+
+    def snapshot(self, states: Mapping[int, WorkerState]) -> list[WorkerInfo]:
+        """Return what there is to know of the workers that are there. Any thread."""
+        return [
+            WorkerInfo(
+                ident=worker.ident,
+                pid=worker.child.pid,
+                name=worker.name,
+                state=states[worker.ident].phase.value,
+                tasks=len(states[worker.ident].assigned),
+            )
+            for worker in self.seats.workers()
+            if worker.ident in states
+        ]
 
     def warm_up(self) -> None:
         """Do the slow imports that the first result does not need; in the thread that submits.
