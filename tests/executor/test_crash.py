@@ -210,13 +210,13 @@ def test_a_death_is_not_told_last(
     future = single.submit(pass_gate, gate.port)
     (pid,) = gate.arrivals()
     handled: list[str] = []
-    handle_all = pool._machine.handle_all
+    handle = pool._machine.handle
 
     def note(events: Any, now: float) -> object:
         handled.extend(type(event).__name__ for event in events)
-        return handle_all(events, now)
+        return handle(events, now)
 
-    monkeypatch.setattr(pool._machine, "handle_all", note)
+    monkeypatch.setattr(pool._machine, "handle", note)
     go_on = threading.Event()
     pool._reactor.call(go_on.wait)
     for _ in range(10_000):

@@ -168,7 +168,7 @@ def test_the_history_keeps_the_last_events_only() -> None:
     """For bug reports the machine remembers what it was told last, and no more."""
     machine = Machine(1)
     for task in range(1000):
-        machine.handle(on.Submit(task), float(task))
+        machine.handle((on.Submit(task),), float(task))
     assert len(machine.history) == 40
     assert machine.history[-1] == (999.0, on.Submit(999))
 
@@ -177,7 +177,7 @@ def test_an_unknown_event_is_an_error() -> None:
     """A machine told what it has no rule for says so."""
     machine = Machine(1)
     with pytest.raises(AssertionError, match="no rule for 'what"):
-        machine.handle("what?", 0.0)  # type: ignore[arg-type]
+        machine.handle(("what?",), 0.0)  # type: ignore[arg-type]
 
 
 def _lines_run(machine: Machine, event: on.Event) -> int:
@@ -192,7 +192,7 @@ def _lines_run(machine: Machine, event: on.Event) -> int:
     before = sys.gettrace()
     sys.settrace(trace)
     try:
-        machine.handle(event, 0.0)
+        machine.handle((event,), 0.0)
     finally:
         sys.settrace(before)
     return count

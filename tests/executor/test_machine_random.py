@@ -69,7 +69,7 @@ class World(RuleBasedStateMachine):
         """Give one event to the machine and keep the books on what it decides."""
         told = [event]
         while told:
-            effects = self.machine.handle(told.pop(0), self.now)
+            effects = self.machine.handle((told.pop(0),), self.now)
             if bounded and self.machine.status is not Status.BROKEN:
                 assert len(effects) <= MOST_EFFECTS, effects
             for effect in effects:
@@ -234,7 +234,7 @@ class World(RuleBasedStateMachine):
         late = [on.Encoded(task), on.Dropped(task), on.Answered(worker, task)]
         if worker not in self.workers:
             late += [on.WorkerReady(worker), on.WorkerDied(worker)]
-        assert self.machine.handle(data.draw(st.sampled_from(late)), self.now) == []
+        assert self.machine.handle((data.draw(st.sampled_from(late)),), self.now) == []
 
     @precondition(lambda self: self.next_task > 5)
     @rule(cancel=st.booleans(), kill=st.integers(0, 2))

@@ -77,7 +77,7 @@ class World(RuleBasedStateMachine):
         told: tuple[on.Event, ...] = (event,)
         steps = 0
         while told:
-            effects = self.machine.handle_all(told, self.now)
+            effects = self.machine.handle(told, self.now)
             told = tuple(later for effect in effects for later in self.carry_out(effect))
             steps += 1
             assert steps < 1000, "it asks for the same again and again"

@@ -69,7 +69,7 @@ def test_growing_again_while_surplus_workers_leave() -> None:
 def test_idle_workers_leave_after_the_timeout() -> None:
     """The timer is set for the longest idle worker, and that one is told to stop."""
     machine = running(1)
-    machine.handle(on.IdleTimeout(7), 0)
+    machine.handle((on.IdleTimeout(7),), 0)
     assert feed(machine, on.Answered(1, 1), now=3) == [do.SetTimer(10)]
     assert feed(machine, on.TimerFired(), now=10) == [do.Stop(1), do.SetTimer(20)]
     assert feed(machine, on.WorkerDied(1), now=11) == []

@@ -12,6 +12,7 @@ import pytest
 from loky_executor import ProcessPoolExecutor, TerminatedWorkerError
 from support import executor_tasks as tasks
 from support.executor_gate import pass_gate
+from support.executor_scripts import run_code
 from support.executor_waiting import eventually
 
 if TYPE_CHECKING:
@@ -129,6 +130,21 @@ def test_the_function_is_pickled_once_and_unpickled_once_per_worker(
     assert {seen[number][0] for number in range(20)} == {1}
     assert {seen[number][0] for number in range(20, 40)} <= {1, 2}
     assert [value for _, value in seen] == [*range(20), *range(20)]
+
+
+def test_functions_that_can_be_imported_load_nothing_of_sharing() -> None:
+    """Neither here nor in the worker; there is nothing to gain for a name."""
+    printed = run_code(
+        """
+        import sys
+        from loky_executor import ProcessPoolExecutor
+        with ProcessPoolExecutor(1) as executor:
+            assert list(executor.map(abs, [-1, -2])) == [1, 2]
+            there = executor.submit(lambda: [*sys.modules]).result()
+        print("loky_backend._sharing" in {*there, *sys.modules})
+        """
+    )
+    assert printed.strip() == "False"
 
 
 def test_a_function_that_cannot_be_unpickled_fails_its_items(

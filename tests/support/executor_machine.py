@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 def feed(machine: Machine, *events: on.Event, now: float = 0.0) -> list[do.Effect]:
     """Give events to a machine, all at one time; return the effects of all."""
-    return [effect for event in events for effect in machine.handle(event, now)]
+    return [effect for event in events for effect in machine.handle((event,), now)]
 
 
 def running(workers: int, *, max_workers: int | None = None) -> Machine:

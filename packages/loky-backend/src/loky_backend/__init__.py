@@ -59,6 +59,7 @@ if TYPE_CHECKING:
     from ._sharing import Shared as Shared
     from ._sharing import encode_lending as encode_lending
     from ._sharing import share as share
+    from ._sharing import share_encoded as share_encoded
     from ._starting import start_worker as start_worker
     from ._tree import kill_process_tree as kill_process_tree
     from ._worker import Worker as Worker
@@ -124,6 +125,7 @@ _HOME_OF = {
     "register": "._picklers",
     "set_loky_pickler": "._picklers",
     "share": "._sharing",
+    "share_encoded": "._sharing",
     "start_worker": "._starting",
     "wrap_non_picklable_objects": "._wrapping",
 }
@@ -184,6 +186,7 @@ __all__ = [
     "register",
     "set_loky_pickler",
     "share",
+    "share_encoded",
     "start_worker",
     "wrap_non_picklable_objects",
 ]

@@ -189,7 +189,11 @@ def share(value: T, reducers: Reducers | None = None, *, writable: bool = False)
     Does not block, but for pickling and writing. Any thread. Where there is no memfd or /proc the
     handle carries a copy: tasks work the same, more slowly.
     """
-    encoded = encode(value, reducers)
+    return share_encoded(encode(value, reducers), writable=writable)
+
+
+def share_encoded(encoded: Encoded, *, writable: bool = False) -> Shared[Any]:
+    """Do what `share` does, for an object that is encoded already."""
     pieces: list[Buffer] = [encoded.body, *encoded.buffers]
     number = int.from_bytes(os.urandom(8), "little") >> 1
     fd = _place(pieces)

@@ -60,17 +60,13 @@ class Machine(Endings):
         self.history: deque[tuple[float, on.Event]] = deque(maxlen=_HISTORY)
         self._failed_spawns = 0
 
-    def handle(self, event: on.Event, now: float) -> list[do.Effect]:
-        """Take one event and return what is to be done, in order.
+    def handle(self, events: tuple[on.Event, ...], now: float) -> list[do.Effect]:
+        """Take what happened and return what is to be done, in order.
 
         Args:
-            event: what happened.
+            events: those of one moment, in order; tasks and workers are brought together once.
             now: seconds on a clock that never goes back.
         """
-        return self.handle_all((event,), now)
-
-    def handle_all(self, events: tuple[on.Event, ...], now: float) -> list[do.Effect]:
-        """Take events of one moment, in order; tasks and workers are brought together once."""
         effects: list[do.Effect] = []
         for event in events:
             self.history.append((now, event))

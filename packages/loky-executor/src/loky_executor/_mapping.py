@@ -60,13 +60,17 @@ def _by_name(function: Callable[..., Any], plan: MapPlan) -> Any:
     """Return a handle of a function whose pickle is more than its name: it is pickled once."""
     if not plan.by_name:
         return function
-    from loky_backend import share
+    from loky_backend import encode
 
     try:
-        handle = share(function, writable=True)
+        encoded = encode(function)
     except Exception:  # noqa: BLE001 - the tasks will tell, each in its turn
         return function
-    return function if handle.nbytes < _WORTH_SHARING else handle
+    if encoded.size < _WORTH_SHARING:
+        return function
+    from loky_backend import share_encoded
+
+    return share_encoded(encoded, writable=True)
 
 
 def _auto_chunksize(count: int, workers: int) -> int:

@@ -243,7 +243,7 @@ class Pool:
                 return
             happened = tuple(self._own)
             self._own.clear()
-            for effect in self._machine.handle_all(happened, time.monotonic()):
+            for effect in self._machine.handle(happened, time.monotonic()):
                 self._carry_out(effect)
             self._hand_over()
         self._reactor.wake()  # the rest comes in the next turn, after what the workers have sent
