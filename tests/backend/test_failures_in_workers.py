@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from loky_backend import DecodingError, EncodingError, RemoteTraceback
+from loky_backend import DecodingError, EncodingError, FrameArrived, RemoteTraceback
 from support import backend_tasks as tasks
+from support import still_clock
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,6 +58,27 @@ def test_hostile_exceptions_end_no_worker(
     error = owner.error(owner.send(worker, tasks.fail_hostile, where, how))
     assert "HostileError" in f"{type(error).__name__} {error.__cause__}"
     assert owner.run(worker, tasks.echo, "next") == "next"
+
+
+@pytest.mark.parametrize(
+    ("fail", "arguments", "times"),
+    [
+        (tasks.echo, (still_clock.UnpickledSlowly(),), (3, 0, 0)),
+        (still_clock.advance_and_fail, (3.0,), (0, 3, 0)),
+        (still_clock.PickledSlowly, (), (0, 0, 3)),
+    ],
+)
+def test_the_time_is_that_of_the_stage_that_failed(
+    owner: Owner,
+    fail: Callable[..., object],
+    arguments: tuple[object, ...],
+    times: tuple[float, float, float],
+) -> None:
+    """Unpickling, running or pickling, also where the clock shows no time for the others."""
+    worker = owner.ready((still_clock.time_tasks_by_it,))
+    task = owner.send(worker, fail, *arguments)
+    told = owner.wait_for(lambda e: isinstance(e, FrameArrived) and e.frame.task == task)
+    assert told.frame.times == times
 
 
 def test_notes_come_from_the_worker(owner: Owner) -> None:

@@ -20,9 +20,10 @@ from loky_executor import (
 )
 from loky_executor.testing import InlineExecutor
 from support import executor_tasks as tasks
+from support import still_clock
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from concurrent.futures import Future
 
 
@@ -188,3 +189,25 @@ def test_stats_count(inline: InlineExecutor) -> None:
     assert (stats.submitted, stats.answered, stats.failed) == (3, 3, 0)
     assert stats.bytes_sent > 0
     assert "3 tasks" in inline.explain()
+
+
+@pytest.mark.parametrize(
+    ("fail", "arguments", "times"),
+    [
+        (abs, (still_clock.UnpickledSlowly(),), (3, 0, 0)),
+        (still_clock.advance_and_fail, (3.0,), (0, 3, 0)),
+        (still_clock.PickledSlowly, (), (0, 0, 3)),
+    ],
+)
+def test_stats_count_the_time_of_failures(
+    inline: InlineExecutor,
+    monkeypatch: pytest.MonkeyPatch,
+    fail: Callable[..., object],
+    arguments: tuple[object, ...],
+    times: tuple[float, float, float],
+) -> None:
+    """It is that of the stage that failed, as in a pool."""
+    monkeypatch.setattr("loky_executor._inline.perf_counter", still_clock.read)
+    assert isinstance(inline.submit(fail, *arguments).exception(), LookupError)
+    stats = inline.stats()
+    assert (stats.decode, stats.run, stats.result) == times

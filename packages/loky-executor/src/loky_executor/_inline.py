@@ -174,12 +174,16 @@ class InlinePool:
             ran = perf_counter()
             answer = encode(value, self._reducers)
         except BaseException as error:  # noqa: BLE001 - it is the answer to this task
+            if stage == "decode":
+                decoded = ran = perf_counter()
+            elif stage == "run":
+                ran = perf_counter()
             frame = Frame(FrameKind.FAILURE, 0, task)
             frame.body = describe_failure(error, stage)
-            return frame
-        frame = Frame(FrameKind.RESULT, 0, task)
-        frame.body = answer.body
-        frame.buffers = _copies(answer)
+        else:
+            frame = Frame(FrameKind.RESULT, 0, task)
+            frame.body = answer.body
+            frame.buffers = _copies(answer)
         frame.times = (decoded - begun, ran - decoded, perf_counter() - ran)
         return frame
 
