@@ -8,6 +8,7 @@ tells of every call into C that the worker makes afterwards.
 from __future__ import annotations
 
 import atexit
+import gc
 import os
 import sys
 import threading
@@ -85,6 +86,13 @@ def keep_at_gate(value: object, port: int) -> object:
     return value
 
 
+def collect_at_gate(value: object, port: int) -> object:
+    """Wait at a gate, collect garbage, then return the first argument."""
+    pass_gate(port)
+    gc.collect()
+    return value
+
+
 def return_bait(way: str, mark: str) -> Bait:
     """Return what strikes when it is pickled."""
     return Bait(way, mark)
@@ -135,7 +143,11 @@ def return_farewell(port: int, way: str, mark: str) -> Farewell:
 
 
 def lurk(port: int, way: str, mark: str) -> int:
-    """Leave a thread behind that waits at a gate and then strikes; return the pid."""
+    """Leave a thread behind that waits at a gate and then strikes; return the pid.
+
+    Garbage is collected when the test says so, not when it happens to be due: see `apart`.
+    """
+    gc.disable()
     threading.stack_size(SMALL_STACK)
     threading.Thread(target=strike_later, args=(port, way, mark), daemon=True).start()
     threading.stack_size(0)

@@ -8,6 +8,7 @@ of that name in `verdicts`; what the error must say is in `WORDS`.
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 
 GRID = """
@@ -35,6 +36,10 @@ nested          raised raised inner  inner   inner    inner  inner    raised inn
 around-nested   raised raised died   died    died     died   died     raised died   late   late
 """
 
+# What differs where there is no GIL. A worker that is idle comes to grief in a thread beside that
+# which does the tasks: stuck in C it holds that one up only when all threads must stop.
+WITHOUT_GIL = {("idle", "loop"): "apart"}
+
 # What the word means; "siblings" are the tasks in other workers and those that wait.
 MEANINGS = {
     "fine": "nobody notices: the task has its result, the worker goes on",
@@ -47,6 +52,7 @@ MEANINGS = {
     "stuck": "the task has its result; the next one hangs and can be killed; siblings unharmed",
     "gone": "nobody notices: the worker had no task; it is replaced when it is needed",
     "hangs": "the worker has no task; the next one it gets is as `late`",
+    "apart": "the worker goes on; a task that stops all threads (garbage collection) is as `late`",
     "left": "nobody notices: the worker was leaving; it is killed if it does not",
 }
 
@@ -131,7 +137,11 @@ class Cell:
 
 def _read(grid: str) -> dict[str, dict[str, str]]:
     head, *rows = (line.split() for line in grid.strip().splitlines())
-    return {row[0]: dict(zip(head[1:], row[1:], strict=True)) for row in rows}
+    table = {row[0]: dict(zip(head[1:], row[1:], strict=True)) for row in rows}
+    if not getattr(sys, "_is_gil_enabled", lambda: True)():
+        for (place, way), word in WITHOUT_GIL.items():
+            table[place][way] = word
+    return table
 
 
 EXPECTED = _read(GRID)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from faults.support.places import keep, keep_at_gate
+from faults.support.places import collect_at_gate, keep, keep_at_gate
 from faults.support.stage import SECONDS
 from faults.support.table import WORDS
 from faults.support.ways import struck
@@ -25,7 +25,7 @@ from support.executor_gate import Gate
 from support.executor_waiting import eventually
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from faults.support.stage import Played, Stage
 
@@ -151,16 +151,18 @@ def gone(stage: Stage, played: Played) -> None:
 def hangs(stage: Stage, played: Played) -> None:
     """The worker has no task: the next one that it gets runs out of time."""
     _kept(played.victim, stage.wait_for_strike())
-    living = len(_pids(played.executor))
-    gate = Gate()
-    view = played.executor.options(timeout=_LATE_LIMIT)
-    tasks = [view.submit(keep_at_gate, number, gate.port) for number in range(living)]
-    gate.arrivals(living - 1)
-    gate.open()
-    errors = [error for error in map(_error, tasks) if error is not None]
-    assert len(errors) == 1
-    _has_died(stage, errors[0], TaskTimeoutError)
+    _one_of_all_is_late(stage, played, keep_at_gate, missing=1)
     _unharmed(stage, played)
+
+
+def apart(stage: Stage, played: Played) -> None:
+    """The worker does its tasks beside the thread that loops, until one must stop that thread."""
+    pids = stage.wait_for_strike()
+    _kept(played.victim, pids)
+    _unharmed(stage, played)
+    assert set(pids) <= _pids(played.executor)
+    _one_of_all_is_late(stage, played, collect_at_gate, missing=0)
+    _goes_on(stage, played)
 
 
 def left(stage: Stage, played: Played) -> None:
@@ -185,6 +187,24 @@ def _error(future: Future[Any]) -> Any:
 def _kept(victim: Future[Any], pids: list[int]) -> None:
     """The victim has its result: a text, or the pid of its worker."""
     assert victim.result(SECONDS) in ("kept", *pids)
+
+
+def _one_of_all_is_late(
+    stage: Stage, played: Played, task: Callable[[object, int], object], missing: int
+) -> None:
+    """Give every worker a task that waits at a gate: one runs out of time.
+
+    So many of them never come to the gate.
+    """
+    living = len(_pids(played.executor))
+    gate = Gate()
+    view = played.executor.options(timeout=_LATE_LIMIT)
+    tasks = [view.submit(task, number, gate.port) for number in range(living)]
+    gate.arrivals(living - missing)
+    gate.open()
+    errors = [error for error in map(_error, tasks) if error is not None]
+    assert len(errors) == 1
+    _has_died(stage, errors[0], TaskTimeoutError)
 
 
 def _has_died(stage: Stage, error: Any, kind: type[Any]) -> None:
