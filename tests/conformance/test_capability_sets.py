@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from loky_executor import ProcessPoolExecutor, TaskTimeoutError, TerminatedWorkerError
-from loky_spawn import has_capability, spawn
+from loky_spawn import has_capability
 from support import backend_tasks as tasks
 from support.executor_gate import Gate, pass_gate
 from support.executor_waiting import all_gone
@@ -75,13 +75,15 @@ def test_without_epoll_it_is_poll(without: str, monkeypatch: pytest.MonkeyPatch)
 @posix_only
 def test_a_child_is_started_watched_and_killed() -> None:
     """Its death makes the sentinel ready, however it is watched."""
-    child = spawn("support.spawn_entries:sleep")
-    assert child.wait(0) is False
-    child.kill()
-    assert select.select([child.sentinel], [], [], SECONDS)[0]
-    assert child.wait(SECONDS)
-    assert child.exitcode == -9
-    child.close()
+    from support.spawn_tools import running
+
+    with running("sleep") as (child, channel):
+        assert channel.recv(1) == b"!"
+        assert child.wait(0) is False
+        child.kill()
+        assert select.select([child.sentinel], [], [], SECONDS)[0]
+        assert child.wait(SECONDS)
+        assert child.exitcode == -9
 
 
 @posix_only
