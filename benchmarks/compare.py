@@ -188,6 +188,7 @@ def phase(comparison: Comparison, measures: list[Measure], rounds: int, choose: 
 def measure_all(options: argparse.Namespace) -> dict[str, Any]:
     """Run everything and return what goes into the JSON file."""
     ours = options.ours or environments.ours()
+    environments.compile_ours(ours)
     peers, failed = (options.peers, {}) if options.peers else environments.peers()
     begun, load = time.monotonic(), os.getloadavg()
     deadline = begun + options.minutes * 60

@@ -92,6 +92,7 @@ def main() -> None:
     parser.add_argument("--against", type=Path, help="numbers of an earlier --save")
     options = parser.parse_args()
     python = environments.ours()
+    environments.compile_ours(python)
     load = os.getloadavg()[0]
     now = measure(python, options.rounds, 25)
     before = json.loads(options.against.read_text()) if options.against else {}

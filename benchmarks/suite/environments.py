@@ -54,6 +54,21 @@ def ours() -> str:
     return python
 
 
+def compile_ours(python: str) -> None:
+    """Write the byte code of our packages, as pip does for what it installs from wheels.
+
+    Packages that are only on the path get theirs at the first import, or never, if
+    ``PYTHONDONTWRITEBYTECODE`` is set: then every process compiles all of ours and none of a peer.
+    """
+    code = (
+        "import compileall as c, importlib.util as u, sys\n"
+        "homes = [u.find_spec(name).submodule_search_locations[0] for name in sys.argv[1:]]\n"
+        "sys.exit(not all(c.compile_dir(home, quiet=1) for home in homes))"
+    )
+    names = [name.replace("-", "_") for name in OURS]
+    subprocess.run([python, "-c", code, *names, "loky"], check=True)
+
+
 def peers() -> tuple[str, dict[str, str]]:
     """Return an interpreter with the peers, and for each that cannot be installed the reason."""
     python = _build("peers")

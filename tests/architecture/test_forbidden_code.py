@@ -7,7 +7,7 @@ import ast
 from support.sources import Source, package_sources
 
 # The machine takes the clock and the ids as arguments: these are enough for a data structure.
-MACHINE_MAY_IMPORT = {"__future__", "collections", "dataclasses", "enum", "typing"}
+MACHINE_MAY_IMPORT = {"__future__", "collections", "enum", "typing"}
 
 
 def test_no_finalizer_method() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -13,31 +13,27 @@ if TYPE_CHECKING:
     from ._worker import Worker
 
 
-@dataclass(frozen=True, slots=True)
-class WorkerReady:
+class WorkerReady(NamedTuple):
     """A worker has initialized and waits for tasks."""
 
     worker: Worker
 
 
-@dataclass(frozen=True, slots=True)
-class FrameArrived:
+class FrameArrived(NamedTuple):
     """A worker answered."""
 
     worker: Worker
     frame: Frame
 
 
-@dataclass(frozen=True, slots=True)
-class WorkerDied:
+class WorkerDied(NamedTuple):
     """A worker is dead, everything it had sent was delivered, and all it held was given back."""
 
     worker: Worker
     obituary: Obituary
 
 
-@dataclass(frozen=True, slots=True)
-class TimerFired:
+class TimerFired(NamedTuple):
     """A timer that was set is due."""
 
     key: str

@@ -12,7 +12,7 @@ Facts:
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from typing import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,8 +22,7 @@ _DEFAULT_LEAK = 300_000_000
 _LEAK_VARIABLE = "LOKY_MAX_MEMORY_LEAK_SIZE"
 
 
-@dataclass(frozen=True, slots=True)
-class Excess:
+class Excess(NamedTuple):
     """A worker whose memory is more than it should be.
 
     Attributes:

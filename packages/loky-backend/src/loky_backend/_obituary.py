@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from dataclasses import dataclass
+from typing import NamedTuple
 
 _LIMIT = 16_384  # characters of stacks, and of a failure
 _CUT = "\n  ... (cut)\n"
@@ -21,8 +21,7 @@ _WINDOWS_CODES = {
 }
 
 
-@dataclass(frozen=True)
-class Obituary:
+class Obituary(NamedTuple):
     """What is known of a dead worker. Pickles; at most some 40 KB.
 
     Attributes:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from enum import Enum
 
 TYPE_CHECKING = False
@@ -21,7 +20,6 @@ class Phase(Enum):
     STOPPING = "stopping"
 
 
-@dataclass(slots=True)
 class WorkerState:
     """One worker.
 
@@ -41,19 +39,36 @@ class WorkerState:
         spent: whether it had nothing to give back, and got no task since then.
     """
 
-    phase: Phase = Phase.STARTING
-    was_ready: bool = False
-    assigned: dict[int, None] = field(default_factory=dict)
-    idle_since: float = 0.0
-    head_since: float = 0.0
-    deadline: float | None = None
-    dumped: bool = False
-    verdict: Cause | None = None
-    target: int | None = None
-    done: int = 0
-    retiring: bool = False
-    recalled: bool = False
-    spent: bool = False
+    __slots__ = (
+        "assigned",
+        "deadline",
+        "done",
+        "dumped",
+        "head_since",
+        "idle_since",
+        "phase",
+        "recalled",
+        "retiring",
+        "spent",
+        "target",
+        "verdict",
+        "was_ready",
+    )
+
+    def __init__(self) -> None:
+        self.phase = Phase.STARTING
+        self.was_ready = False
+        self.assigned: dict[int, None] = {}
+        self.idle_since = 0.0
+        self.head_since = 0.0
+        self.deadline: float | None = None
+        self.dumped = False
+        self.verdict: Cause | None = None
+        self.target: int | None = None
+        self.done = 0
+        self.retiring = False
+        self.recalled = False
+        self.spent = False
 
     def head(self) -> int | None:
         """The task that runs, None if there is none."""

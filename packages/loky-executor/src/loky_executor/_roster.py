@@ -6,9 +6,8 @@ after every event `settle` brings tasks and workers together. No I/O, no clock, 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
-from typing import Final
+from typing import Final, NamedTuple
 
 from . import _effects as do
 from . import _events as on
@@ -36,8 +35,7 @@ class Status(Enum):
     BROKEN = "broken"
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(NamedTuple):
     """What does not change while a pool lives.
 
     Attributes:

@@ -8,7 +8,6 @@ dictionary's item), ordered so that whoever comes second sees what the first lef
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import replace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -96,7 +95,7 @@ class Seats:
         """Remember how the worker of a seat died."""
         seat = self._seats.pop(worker.ident, None)
         if seat is not None and seat.stacks:
-            obituary = replace(obituary, stacks=seat.stacks)
+            obituary = obituary._replace(stacks=seat.stacks)
         self._deaths.append((worker.ident, obituary, None))
 
     def kill(self, ident: int, reason: str) -> None:

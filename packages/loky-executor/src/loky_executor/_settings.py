@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from ._machine import Settings
 
@@ -14,8 +14,7 @@ if TYPE_CHECKING:
     from loky_backend import Inheritance
 
 
-@dataclass(frozen=True)
-class PoolSettings:
+class PoolSettings(NamedTuple):
     """Settings of a pool, checked already.
 
     Attributes:
@@ -32,7 +31,7 @@ class PoolSettings:
         refused: turns what pickling a task raised into what its future raises; None for the same.
     """
 
-    machine: Settings = field(default_factory=Settings)
+    machine: Settings = Settings()
     idle_timeout: float | None = None
     initializer: bytes | None = None
     inheritance: Inheritance | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import logging
 import time
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from loky_backend import MemoryWatch, start_worker
 
@@ -27,8 +27,7 @@ _TRANSIENT = (errno.EAGAIN, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOB
 _LOOK_EVERY = 1.0  # seconds between two looks at the memory of workers, while any is busy
 
 
-@dataclass(frozen=True, slots=True)
-class WorkerInfo:
+class WorkerInfo(NamedTuple):
     """A snapshot of one worker.
 
     Attributes:

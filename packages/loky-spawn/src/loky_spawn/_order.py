@@ -6,7 +6,7 @@ import os
 import socket
 import sys
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from . import _capabilities
 from ._errors import EntryError, HandoverError, WorkingDirectoryError
@@ -22,8 +22,7 @@ _PAYLOAD_LIMIT = (1 << 31) - 1  # bytes; the record travels as `marshal`, whose 
 _SHOWN = 80  # characters of a wrong value that a message repeats
 
 
-@dataclass(frozen=True)
-class Order:
+class Order(NamedTuple):
     """Everything a platform needs to start one child; checked already."""
 
     entry: str
