@@ -13,7 +13,7 @@ import pytest
 
 from loky_executor import ProcessPoolExecutor, TerminatedWorkerError
 from support.executor_gate import Gate, pass_gate
-from support.executor_scripts import run_script
+from support.executor_scripts import run_code, run_script
 from support.executor_waiting import all_gone
 
 pytestmark = [
@@ -47,6 +47,16 @@ def test_more_workers_than_select_takes() -> None:
         assert executor.max_workers == 500
         executor.resize(501, None)
         assert executor.max_workers == 500
+
+
+def test_a_worker_ends_without_a_warning() -> None:
+    """Its channel is a socket object there, which is left open until the process has ended."""
+    program = """
+    from loky_executor import ProcessPoolExecutor
+    with ProcessPoolExecutor(1) as executor:
+        print(executor.submit(abs, -1).result())
+    """
+    assert run_code(program, flags=["-W", "error"]) == "1\n"
 
 
 def test_the_exit_code_of_a_crash_is_named(single: ProcessPoolExecutor) -> None:

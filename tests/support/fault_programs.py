@@ -28,7 +28,8 @@ A_LIFE = """
     print(get_reusable_executor(1).submit(abs, -7).result())
     print(get_reusable_executor(2).submit(abs, -8).result())
     broken = ProcessPoolExecutor(1)
-    print(type(broken.submit(os.kill, os.getpid() and 0, 9).exception()).__name__)
+    suicide = (os.kill, 0, 9) if os.name == "posix" else (os._exit, 9)  # 0: with its group
+    print(type(broken.submit(*suicide).exception()).__name__)
     dropped = ProcessPoolExecutor(1)
     last = dropped.submit(abs, -9)
     del dropped, broken

@@ -48,7 +48,8 @@ class Wire:
         return False
 
     def close(self) -> None:
-        """Do nothing: the socket is the handover's."""
+        """Let go of the socket, so that no warning is given of it; it closes with the process."""
+        self._socket.detach()
 
     def send(self, pieces: list[Buffer]) -> None:
         """Write the pieces of a frame, all of them."""
