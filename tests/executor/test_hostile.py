@@ -154,6 +154,29 @@ def test_with_job_reducers_one_thread_encodes() -> None:
     assert name.endswith("-feeder")
 
 
+def test_a_free_worker_does_not_wait_until_the_next_task_is_pickled(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The feeder tells of a task at once, however long the next one takes, if somebody is free.
+
+    1. The feeder has two tasks to pickle, and collects what it has to tell, so as not to wake the
+    reactor for each. 2. The first is pickled in no time (of a coarse clock, in less than one tick).
+    3. The second takes long. The first lay there all the while, beside an idle worker.
+    """
+    monkeypatch.setattr("loky_executor._staff._LOOK_EVERY", 3600.0)  # it wakes the reactor too
+    held, answered = threading.Event(), threading.Event()
+    in_time: list[bool] = []
+    slow = Hostile(lambda: in_time.append(answered.wait(SECONDS)))
+    with ProcessPoolExecutor(1, job_reducers={complex: lambda z: (complex, (z.real,))}) as executor:
+        assert executor.submit(abs, -1).result(SECONDS) == 1
+        executor._pool._reactor.call(held.wait)  # so that the feeder gets both at once
+        first, second = executor.submit(abs, -2), executor.submit(abs, slow)
+        first.add_done_callback(lambda _: answered.set())
+        held.set()
+        assert (first.result(SECONDS), second.result(SECONDS)) == (2, 7)
+    assert in_time == [True]
+
+
 def test_what_can_be_looked_at(single: ProcessPoolExecutor, gate: Gate) -> None:
     """Processes, flags, workers, statistics and their meaning in words."""
     future = single.submit(pass_gate, gate.port)

@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     from ._settings import PoolSettings
 
 _ROUNDS = 100  # of events that effects bring about, in one turn
-_TELL_EVERY = 0.0005  # seconds for which the feeder collects what it has encoded
+_TELL_EVERY = 0.0005  # seconds for which the feeder collects while no worker is free
 _MOST_AT_ONCE = 1024  # events of the inbox in one turn
 _GRACE = 1.0  # seconds between SIGTERM and SIGKILL
 _numbers = itertools.count(1)
@@ -240,13 +240,16 @@ class Pool:
             self._translate(event)
         for _ in range(_ROUNDS):
             if not self._own:
-                return
+                break
             happened = tuple(self._own)
             self._own.clear()
             for effect in self._machine.handle(happened, time.monotonic()):
                 self._carry_out(effect)
             self._hand_over()
-        self._reactor.wake()  # the rest comes in the next turn, after what the workers have sent
+        # The rest comes in the next turn, after what the workers have sent. Likewise what the
+        # feeder reported meanwhile, since it saw no worker yet that became free in this turn.
+        if self._own or (self._reports and self._machine.has_free_worker()):
+            self._reactor.wake()
 
     def _hand_over(self) -> None:
         """Give what was collected while effects were carried out to channels and feeder."""
@@ -338,7 +341,8 @@ class Pool:
             error = self._tasks.encode(task)
             self._reports.append(on.Encoded(task) if error is None else on.Dropped(task))
             now = time.monotonic()
-            if now - told > _TELL_EVERY:
+            # Pickling the next one may take long: nobody who could run this one waits for that.
+            if now - told > _TELL_EVERY or self._machine.has_free_worker():
                 told = now
                 self._reactor.wake()
         self._reactor.wake()

@@ -302,6 +302,10 @@ class Roster:
         """Whether a task that comes now is encoded at once. Any thread: it may be outdated."""
         return self._ahead < self._encode_window() and not self._pending
 
+    def has_free_worker(self) -> bool:
+        """Whether a worker has nothing to do. Any thread: it may be outdated."""
+        return bool(self._idle or self._fresh)
+
     def _encode_window(self) -> int:
         return self.max_workers * self.settings.encode_ahead * self.pace.depth
 
