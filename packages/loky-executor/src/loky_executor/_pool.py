@@ -232,8 +232,9 @@ class Pool:
         # Only some of what is there now: threads that never stop posting, and post more the longer
         # a turn takes, must not keep the sockets waiting, nor our own threads' news.
         for queue in (self._reports, self._sizes, self._timeouts, self._inbox):
-            count = min(len(queue), _MOST_AT_ONCE)
-            self._own.extend(queue.popleft() for _ in range(count))
+            if queue:
+                count = min(len(queue), _MOST_AT_ONCE)
+                self._own.extend(queue.popleft() for _ in range(count))
         if self._inbox or self._reports:
             self._reactor.wake()
         for event in events:
