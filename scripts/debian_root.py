@@ -9,6 +9,7 @@ Facts:
 - debootstrap(8), mount(2), chroot(2) and unshare(2) take root, and a container may be refused them.
 - Without a mirror debootstrap takes Debian's own, and leaves its address in `sources.list`.
 - A mirror may be a copy of some age; apt refuses one after a week, unless told otherwise.
+- unshare(1) makes the mounts below `/` private: inside, that only goes if the root is a mount.
 - Names resolve and certificates are trusted as outside: both files are copied in before each run.
 """
 
@@ -31,6 +32,7 @@ ENTER = f"""
 set -e
 root=$1 checkout=$2
 shift 2
+mount --bind "$root" "$root"
 mount --rbind /dev "$root/dev"
 mount -t tmpfs tmpfs "$root/dev/shm"
 mount -t proc proc "$root/proc"

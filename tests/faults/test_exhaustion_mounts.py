@@ -32,6 +32,7 @@ PLACES = {
         "mount --bind /tmp /tmp",
         "mount -o remount,bind,ro /tmp",
         "mount -o remount,bind,ro /",
+        "cd /",  # the current folder may be on a disk of its own
         "! touch /tmp/writable /var/tmp/writable /writable 2>/dev/null",
     ),
     "/proc not mounted": ("mount -t tmpfs tmpfs /proc", "test ! -e /proc/self"),
