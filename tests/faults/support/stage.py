@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import uuid
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -95,7 +95,7 @@ class Stage:
         self._executor = ProcessPoolExecutor(workers, on_crash=policy, env=env, **options)
         # A worker that does not leave is killed after ten seconds; no need to wait for that here.
         machine = self._executor._pool._machine
-        machine.settings = replace(machine.settings, stop_grace=LEAVING_LIMIT)
+        machine.settings = machine.settings._replace(stop_grace=LEAVING_LIMIT)
         return self._executor
 
     def limited(self, executor: ProcessPoolExecutor, seconds: float) -> Any:
