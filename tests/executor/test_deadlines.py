@@ -19,14 +19,32 @@ from support.executor_gate import pass_gate
 from support.executor_waiting import all_gone
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from support.executor_gate import Gate
 
 SECONDS = 10
-# The limit of a task that does nothing in a worker that may have to import its module first.
+# The limit of a task that does nothing.
 LIMIT = 3.0 if sys.platform == "win32" else 0.3
+# Workers have imported the tasks' module before the first task: on a busy machine that alone takes
+# longer than some limits here.
+READY = {"initializer": trouble.sleep_in_python, "initargs": (0,)}
 pytestmark = [pytest.mark.faults, pytest.mark.slow]
+
+
+@pytest.fixture
+def executor() -> Iterator[ProcessPoolExecutor]:
+    """Give an executor of at most two workers."""
+    with ProcessPoolExecutor(2, **READY) as executor:
+        yield executor
+
+
+@pytest.fixture
+def single() -> Iterator[ProcessPoolExecutor]:
+    """Give an executor of one worker."""
+    with ProcessPoolExecutor(1, **READY) as executor:
+        yield executor
 
 
 def test_a_sleeping_task_is_ended(single: ProcessPoolExecutor) -> None:
