@@ -44,6 +44,15 @@ class Played:
     behind: list[Future[Any]] = field(default_factory=list)
 
 
+def _is_at_rest(pid: int) -> bool:
+    """Whether a process is stopped, or over."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return True
+    return stat.rpartition(")")[2].split()[0] in "TtZX"
+
+
 class Stage:
     """Everything one cell needs.
 
@@ -116,6 +125,8 @@ class Stage:
     def wait_for_strike(self) -> list[int]:
         """Wait until the fault struck; return the pids it struck."""
         assert eventually(lambda: struck(self.mark), within=SECONDS)
+        if self.cell.way == "SIGSTOP":  # the mark is left before it
+            assert eventually(lambda: all(map(_is_at_rest, struck(self.mark))), within=SECONDS)
         return struck(self.mark)
 
     def close(self) -> None:

@@ -30,6 +30,8 @@ _kept: list[bytes] = []
 
 def strike(way: str, mark: str) -> object:
     """Leave a mark with the pid, so that the test knows it came to this, and come to grief."""
+    if way == "loop":
+        spin(mark)
     fd = os.open(mark, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     os.write(fd, f"{os.getpid()}\n".encode())
     os.close(fd)
@@ -39,7 +41,8 @@ def strike(way: str, mark: str) -> object:
 def struck(mark: str) -> list[int]:
     """Return the pids of the processes that came to grief."""
     try:
-        return [int(line) for line in Path(mark).read_text(encoding="ascii").splitlines()]
+        lines = Path(mark).read_text(encoding="ascii").splitlines()
+        return [int(line) for line in lines if line.strip()]
     except FileNotFoundError:
         return []
 
@@ -128,12 +131,26 @@ def overrun_the_cgroup() -> None:
         kept.append(b"x" * (1 << 22))
 
 
-def spin() -> None:
-    """Loop in C for ever, with the GIL held."""
-    from collections import deque
-    from itertools import repeat
+def spin(mark: str) -> NoReturn:
+    """Loop in C for ever, with the GIL held; the mark is left by the loop itself.
 
-    deque(repeat(None), maxlen=0)
+    1. A thread of an idle worker left its mark by `os.write`, which gives the GIL away. 2. The test
+    saw it, and sent the task that was to hang. 3. The worker's main thread had the GIL, and did the
+    task, before the other thread got to its loop.
+    """
+    from collections import deque
+    from itertools import chain, repeat
+    from mmap import mmap
+
+    text = f"{os.getpid():>10}\n".encode()
+    fd = os.open(mark, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+    os.write(fd, text.replace(text.strip(), b" " * len(text.strip())))
+    end = os.lseek(fd, 0, os.SEEK_CUR)
+    memory = mmap(fd, end)
+    os.close(fd)
+    leave_mark = map(memory.__setitem__, [slice(end - len(text), end)], [text])
+    deque(chain(leave_mark, repeat(None)), maxlen=0)
+    raise AssertionError("for ever is over")
 
 
 WAYS: dict[str, Callable[[], object]] = {
@@ -146,6 +163,5 @@ WAYS: dict[str, Callable[[], object]] = {
     "overflow": overflow,
     "memory": exhaust,
     "cgroup": overrun_the_cgroup,
-    "loop": spin,
     "SIGSTOP": lambda: die_of(signal.SIGSTOP),
 }
