@@ -5,7 +5,6 @@ from __future__ import annotations
 import concurrent.futures as standard
 import os
 import signal
-import sys
 import threading
 import time
 import weakref
@@ -19,12 +18,12 @@ from support import executor_tasks as tasks
 from support.executor_gate import Gate, pass_gate, pass_gate_if_there
 from support.executor_scripts import run_code
 from support.executor_waiting import all_gone, eventually
+from support.interpreter import HAS_GIL
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 SECONDS = 20
-FREE_THREADED = not getattr(sys, "_is_gil_enabled", lambda: True)()
 
 
 @pytest.fixture
@@ -122,7 +121,7 @@ def test_map_lets_go_of_results(executor: ProcessPoolExecutor) -> None:
         for thing in executor.map(make_thing, range(10), chunksize=chunksize):
             reference = weakref.ref(thing)
             del thing
-            if FREE_THREADED:  # what the reactor has made is freed when the reactor runs again
+            if not HAS_GIL:  # what the reactor has made is freed when the reactor runs again
                 executor.submit(abs, -1).result(SECONDS)
                 assert eventually(lambda reference=reference: reference() is None)
             assert reference() is None

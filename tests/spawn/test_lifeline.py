@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 import time
 
 import pytest
 
+from support.interpreter import HAS_GIL
 from support.spawn_tools import PATIENCE, output_of, parent, running, wait_until_gone
 
 _PARENT = """
@@ -39,8 +39,7 @@ def _pid_of_a_grandchild(entry: str, then: str, lacking: str) -> tuple[int, floa
 @pytest.mark.parametrize("lacking", ["", "pidfd", "setsig", "pidfd,memfd,setsig"])
 def test_a_child_dies_within_a_second_of_its_parent(entry: str, lacking: str) -> None:
     """Asleep, computing or in a C call: SIGKILL of the parent ends it."""
-    gil = getattr(sys, "_is_gil_enabled", lambda: True)()
-    if entry == "hold_the_gil" and "setsig" in lacking and gil:
+    if entry == "hold_the_gil" and "setsig" in lacking and HAS_GIL:
         pytest.skip("without F_SETSIG a thread of the child watches, and that needs the GIL")
     pid, _ = _pid_of_a_grandchild(entry, "time.sleep(3600)", lacking)
     assert wait_until_gone([pid], _SECOND) == []

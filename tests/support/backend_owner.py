@@ -6,7 +6,6 @@ import queue
 import signal
 import sys
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from loky_backend import (
@@ -22,6 +21,7 @@ from loky_backend import (
     start_worker,
 )
 from support.backend_post import PATIENCE
+from support.processes import state_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -183,15 +183,6 @@ class Owner:
             assert ended
             self.check()
         self.forget()
-
-
-def state_of(pid: int) -> str:
-    """Return the kernel's letter for a process: R, S, T (stopped), Z; "" if there is none."""
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_bytes()
-    except (FileNotFoundError, ProcessLookupError):
-        return ""
-    return stat.rpartition(b")")[2].split()[0].decode()
 
 
 def freeze(worker: Worker) -> None:

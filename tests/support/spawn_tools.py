@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import loky_spawn
+from support.processes import state_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -99,11 +100,7 @@ def output_of(source: str, **options: Any) -> str:
 
 def is_alive(pid: int) -> bool:
     """Say whether a process runs (a zombie does not)."""
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_bytes()
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-    return stat.rpartition(b")")[2].split()[0] not in (b"Z", b"X")
+    return state_of(pid) not in ("", "Z", "X")
 
 
 def wait_until_gone(pids: Sequence[int], patience: float) -> list[int]:

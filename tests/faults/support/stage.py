@@ -15,6 +15,7 @@ from faults.support.ways import struck
 from loky_executor import ProcessPoolExecutor
 from support.executor_gate import Gate
 from support.executor_waiting import eventually
+from support.processes import state_of
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -46,11 +47,7 @@ class Played:
 
 def _is_at_rest(pid: int) -> bool:
     """Whether a process is stopped, or over."""
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
-    except OSError:
-        return True
-    return stat.rpartition(")")[2].split()[0] in "TtZX"
+    return state_of(pid) in ("", "T", "t", "Z", "X")
 
 
 class Stage:

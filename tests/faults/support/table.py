@@ -8,8 +8,9 @@ of that name in `verdicts`; what the error must say is in `WORDS`.
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
+
+from support.interpreter import HAS_GIL
 
 GRID = """
 place           raise  exit   _exit  SIGKILL segfault abort  overflow memory cgroup loop   SIGSTOP
@@ -138,7 +139,7 @@ class Cell:
 def _read(grid: str) -> dict[str, dict[str, str]]:
     head, *rows = (line.split() for line in grid.strip().splitlines())
     table = {row[0]: dict(zip(head[1:], row[1:], strict=True)) for row in rows}
-    if not getattr(sys, "_is_gil_enabled", lambda: True)():
+    if not HAS_GIL:
         for (place, way), word in WITHOUT_GIL.items():
             table[place][way] = word
     return table

@@ -144,7 +144,7 @@ def spin(mark: str) -> NoReturn:
 
     text = f"{os.getpid():>10}\n".encode()
     fd = os.open(mark, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
-    os.write(fd, text.replace(text.strip(), b" " * len(text.strip())))
+    os.write(fd, b" " * (len(text) - 1) + b"\n")
     end = os.lseek(fd, 0, os.SEEK_CUR)
     memory = mmap(fd, end)
     os.close(fd)

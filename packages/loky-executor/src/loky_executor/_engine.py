@@ -55,7 +55,7 @@ _numbers = itertools.count(1)
 
 
 class Engine:
-    """What runs a pool, and all its state.
+    """What runs a pool, and all its state; threads hold this, never the executor.
 
     Args:
         max_workers: the most workers at a time.

@@ -10,7 +10,7 @@ from concurrent.futures import TimeoutError as FuturesTimeoutError
 from queue import Empty, SimpleQueue
 from typing import Any
 
-from loky_backend import rebuild_failure
+from loky_backend import encode, rebuild_failure
 
 from ._chunks import call_shared, outcomes_of, run_chunk
 from ._errors import ExecutorError
@@ -60,8 +60,6 @@ def _by_name(function: Callable[..., Any], plan: MapPlan) -> Any:
     """Return a handle of a function whose pickle is more than its name: it is pickled once."""
     if not plan.by_name:
         return function
-    from loky_backend import encode
-
     try:
         encoded = encode(function)
     except Exception:  # noqa: BLE001 - the tasks will tell, each in its turn

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class Pool(Engine):
-    """All state of one executor but the face it shows; threads hold this, never the executor."""
+    """What an executor holds and asks; see `Engine` for arguments and attributes."""
 
     @property
     def status(self) -> Status:
